@@ -1,0 +1,37 @@
+# Gnomon's build.
+#
+#   make run         boot Debian Linux on Gnomon, in this terminal (GUEST=hello: a unikernel guest)
+#   make test        every test that CI runs
+#   make bench       bare against Gnomon, in instructions and in time
+#   make             the hypervisor image, build/gnomon.bin
+#   make help        all targets
+#
+# Each folder's own rules are in its *.mk file.
+
+CROSS ?= riscv64-linux-gnu-
+MAKEFLAGS += --no-builtin-rules
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := all
+
+include tools/tools.mk
+include guests/guests.mk
+include hyp/hyp.mk
+-include tests/tests.mk
+-include tests/guest/guest.mk
+include tests/bench/bench.mk
+
+.PHONY: all help run clean
+all: build/gnomon.bin
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+run: setup-build
+	@$(MAKE) --no-print-directory run-built
+
+run-built: build/gnomon.bin $(if $(GUEST),,$(LINUX_GUEST))
+	@tools/gnomon run $(if $(GUEST),--guest $(GUEST),--kernel $(KERNEL) --initrd $(INITRD) \
+		dts/linux.dts)
+
+clean:
+	rm -rf build

@@ -1,0 +1,151 @@
+/*
+ * What the hart can do and C cannot say: CSRs, fences, waiting, guest loads.
+ *
+ * The only file with such instructions inline; tests/fake/hyp/arch/cpu.h takes its place when the
+ * same sources are built as a program of the host.
+ */
+#ifndef HYP_ARCH_CPU_H
+#define HYP_ARCH_CPU_H
+
+#include "hyp/arch/addr.h"
+#include "hyp/arch/csr.h"
+#include "hyp/arch/hart.h"
+
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+
+/* @csr is one of CSR_*, a constant. */
+ALWAYS_INLINE uint64_t csr_read(const unsigned csr)
+{
+	uint64_t v;
+
+	__asm__ volatile("csrr %0, %1" : "=r"(v) : "i"(csr) : "memory");
+	return v;
+}
+
+ALWAYS_INLINE void csr_write(const unsigned csr, uint64_t v)
+{
+	__asm__ volatile("csrw %0, %1" : : "i"(csr), "rK"(v) : "memory");
+}
+
+ALWAYS_INLINE uint64_t csr_swap(const unsigned csr, uint64_t v)
+{
+	__asm__ volatile("csrrw %0, %1, %0" : "+r"(v) : "i"(csr) : "memory");
+	return v;
+}
+
+ALWAYS_INLINE void csr_set(const unsigned csr, uint64_t bits)
+{
+	__asm__ volatile("csrs %0, %1" : : "i"(csr), "rK"(bits) : "memory");
+}
+
+ALWAYS_INLINE void csr_clear(const unsigned csr, uint64_t bits)
+{
+	__asm__ volatile("csrc %0, %1" : : "i"(csr), "rK"(bits) : "memory");
+}
+
+/* Wait until an interrupt enabled in sie or hie is pending; none is taken. */
+ALWAYS_INLINE void cpu_wait(void)
+{
+	__asm__ volatile("wfi" : : : "memory");
+}
+
+/* Inside a loop that polls another hart (Zihintpause; a fence hint on older harts). */
+ALWAYS_INLINE void cpu_relax(void)
+{
+	__asm__ volatile(".4byte 0x0100000f" : : : "memory");
+}
+
+/* Orders all earlier reads and writes of memory before all later ones. */
+ALWAYS_INLINE void fence_memory(void)
+{
+	__asm__ volatile("fence rw, rw" : : : "memory");
+}
+
+/* Orders this hart's earlier stores before its later instruction fetches. */
+ALWAYS_INLINE void fence_i(void)
+{
+	__asm__ volatile("fence.i" : : : "memory");
+}
+
+/* Orders earlier stores to the hypervisor's own table before this hart's later walks of it. */
+ALWAYS_INLINE void sfence_all(void)
+{
+	__asm__ volatile("sfence.vma" : : : "memory");
+}
+
+/*
+ * HFENCE.GVMA and HFENCE.VVMA, "Hypervisor Memory-Management Fence Instructions". Each orders this
+ * hart's earlier stores to the G-stage (VS-stage) table before its later implicit reads of it, as
+ * narrowly as its operands say. VVMA always acts for the VMID that hgatp holds at that moment.
+ */
+ALWAYS_INLINE void hfence_gvma_all(void)
+{
+	__asm__ volatile(".option push; .option arch, +h; hfence.gvma; .option pop" : : : "memory");
+}
+
+ALWAYS_INLINE void hfence_gvma_vmid(uint64_t vmid)
+{
+	__asm__ volatile(".option push; .option arch, +h; hfence.gvma x0, %0; .option pop"
+			 :
+			 : "r"(vmid)
+			 : "memory");
+}
+
+ALWAYS_INLINE void hfence_gvma_page(gpa_t at, uint64_t vmid)
+{
+	__asm__ volatile(".option push; .option arch, +h; hfence.gvma %0, %1; .option pop"
+			 :
+			 : "r"(at.v >> 2), "r"(vmid)
+			 : "memory");
+}
+
+ALWAYS_INLINE void hfence_vvma_all(void)
+{
+	__asm__ volatile(".option push; .option arch, +h; hfence.vvma; .option pop" : : : "memory");
+}
+
+ALWAYS_INLINE void hfence_vvma_asid(uint64_t asid)
+{
+	__asm__ volatile(".option push; .option arch, +h; hfence.vvma x0, %0; .option pop"
+			 :
+			 : "r"(asid)
+			 : "memory");
+}
+
+ALWAYS_INLINE void hfence_vvma_page(gva_t at)
+{
+	__asm__ volatile(".option push; .option arch, +h; hfence.vvma %0; .option pop"
+			 :
+			 : "r"(at.v)
+			 : "memory");
+}
+
+ALWAYS_INLINE void hfence_vvma_page_asid(gva_t at, uint64_t asid)
+{
+	__asm__ volatile(".option push; .option arch, +h; hfence.vvma %0, %1; .option pop"
+			 :
+			 : "r"(at.v), "r"(asid)
+			 : "memory");
+}
+
+/*
+ * A guest's parcel of instruction, read as the guest would fetch it (HLVX.HU), for the privilege
+ * in hstatus.SPVP. A read that faults returns with .cause set, and scause, stval, htval and htinst
+ * as that trap left them; hstatus and sstatus are put back to "trapped from the guest".
+ */
+struct guest_fetch {
+	uint64_t value; /* 16 bits */
+	uint64_t cause; /* 0: value is good; otherwise scause + 1 */
+};
+struct guest_fetch guest_fetch(gva_t at);
+
+/* This hart's own structure. */
+ALWAYS_INLINE struct hart *this_hart(void)
+{
+	struct hart *h;
+
+	__asm__("mv %0, tp" : "=r"(h));
+	return h;
+}
+
+#endif

@@ -1,0 +1,35 @@
+/*
+ * guest_fetch(): one guest load that may fault, and the place its trap returns to.
+ *
+ * The only instruction of the hypervisor that is allowed to trap is the HLVX below: hyp/trap/entry.S
+ * sends a trap whose sepc is guest_fetch_load to guest_fetch_fault. See hyp/arch/cpu.h.
+ */
+#include "hyp/arch/csr.h"
+
+	.option arch, +h
+	.text
+	.globl guest_fetch, guest_fetch_load, guest_fetch_fault
+	.balign 4
+guest_fetch:
+guest_fetch_load:
+	hlvx.hu	a0, (a0)
+	li	a1, 0
+	ret
+
+	/*
+	 * Entered by the sret of hyp/trap/entry.S. The trap from HS-mode cleared hstatus.SPV and set
+	 * sstatus.SPP; the way back into the guest needs them as the guest's trap left them: SPV is
+	 * 1, SPP is what SPVP still holds ("Hypervisor Status (hstatus) Register").
+	 */
+guest_fetch_fault:
+	li	a1, HSTATUS_SPV
+	csrrs	a0, CSR_HSTATUS, a1
+	li	a1, SSTATUS_SPP
+	andi	a0, a0, HSTATUS_SPVP
+	bnez	a0, 1f
+	csrc	CSR_SSTATUS, a1
+	j	2f
+1:	csrs	CSR_SSTATUS, a1
+2:	csrr	a1, CSR_SCAUSE
+	addi	a1, a1, 1
+	ret

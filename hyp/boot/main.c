@@ -1,0 +1,205 @@
+/*
+ * Start-up, as a list of calls. One hart runs it, translation on; the others come in at hart_main().
+ *
+ * What can't be had ends the machine here with a line that says what is missing.
+ */
+#include "hyp/arch/cpu.h"
+#include "hyp/boot/boot.h"
+#include "hyp/drv/console.h"
+#include "hyp/drv/host.h"
+#include "hyp/drv/plic.h"
+#include "hyp/g-stage/gstage.h"
+#include "hyp/lib/check.h"
+#include "hyp/lib/exit.h"
+#include "hyp/lib/fdt.h"
+#include "hyp/lib/log.h"
+#include "hyp/lib/random.h"
+#include "hyp/lib/string.h"
+#include "hyp/mm/image.h"
+#include "hyp/mm/map.h"
+#include "hyp/mm/phys.h"
+#include "hyp/sched/sched.h"
+#include "hyp/trap/trap.h"
+#include "hyp/vcpu/timer.h"
+#include "hyp/vm/vm.h"
+#include "sbi/call/call.h"
+#include "sbi/serve/serve.h"
+
+/* What head.S hands a hart that starts; all but .pc and .arg are used before translation is on. */
+struct boot_hart {
+	uint64_t satp, sp, pc, arg;
+};
+
+_Static_assert(offsetof(struct boot_hart, satp) == BOOT_HART_SATP, "BOOT_HART_SATP");
+_Static_assert(offsetof(struct boot_hart, sp) == BOOT_HART_SP, "BOOT_HART_SP");
+_Static_assert(offsetof(struct boot_hart, pc) == BOOT_HART_PC, "BOOT_HART_PC");
+_Static_assert(offsetof(struct boot_hart, arg) == BOOT_HART_ARG, "BOOT_HART_ARG");
+
+#define STACK_BYTES 8192
+
+extern char boot_stack_top[], boot_hart_entry[];
+extern const char guests_fit[], guests_fit_end[]; /* guests.S */
+
+_Noreturn void boot_main(uint64_t boot_hart, uint64_t tree);
+
+static struct hart harts[HOST_HARTS_MAX];
+static struct boot_hart boot_harts[HOST_HARTS_MAX];
+static char stacks[HOST_HARTS_MAX][STACK_BYTES] __attribute__((aligned(16)));
+
+/* Nothing has run in this RAM since power-on, as far as Gnomon knows: see zero_memory(). */
+static uint64_t ran_before __attribute__((section(".noinit")));
+#define RAN_BEFORE UINT64_C(0x476e6f6d6f6e2121)
+
+static _Noreturn void give_up(enum exit_status status, const char *why)
+{
+	log_error("%s", why);
+	machine_exit(status);
+}
+
+static void set_log_level(void)
+{
+	static const char *const names[] = { "error", "info", "debug" };
+	char level[8];
+
+	if (!host_option("loglevel", level, sizeof(level)))
+		return;
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(level, names[i]) == 0)
+			log_set_level((enum log_level)i);
+}
+
+static void read_host(uint64_t boot_hart, uint64_t tree)
+{
+	if (host_read(phys_pointer(hpa(tree)), boot_hart) != OK)
+		give_up(EXIT_BAD_MACHINE, "the firmware handed over no usable device tree in a1");
+	if (host.finisher.v)
+		machine_exit_through(phys_pointer(host.finisher));
+	set_log_level();
+	if (!isa_has(host.isa, "h"))
+		give_up(EXIT_BAD_MACHINE,
+			"this hart has no H-extension; this version of Gnomon needs it (QEMU: -cpu rv64)");
+}
+
+/*
+ * Whether free RAM reads as zero. QEMU's virt begins with zeroed RAM and writes only what it loads,
+ * all of which is reserved; but a reset of the machine keeps RAM as it was. A word that a loader
+ * doesn't write and start-up doesn't clear tells the two apart.
+ */
+static bool zero_memory(void)
+{
+	char zero[8];
+	bool warm = ran_before == RAN_BEFORE;
+
+	ran_before = RAN_BEFORE;
+	if (host_option("zero", zero, sizeof(zero)) && strcmp(zero, "always") == 0)
+		return false;
+	return host.is_qemu_virt && !warm;
+}
+
+static void take_memory(uint64_t tree)
+{
+	host_reserve(phys_address(image_start).v, (uint64_t)(image_end - image_start));
+	host_reserve(tree, fdt_totalsize(host.tree));
+	host_reserve(host.bundle.base, host.bundle.bytes);
+	if (frame_add_ram(host.ram, host.reserved, host.reserved_n, zero_memory()) != OK)
+		give_up(EXIT_BAD_MACHINE, "this machine has too little memory");
+}
+
+static void seed_random(void)
+{
+	uint64_t now = csr_read(CSR_TIME);
+	int n = 0;
+	const void *seed = fdt_getprop(host.tree, fdt_path_offset(host.tree, "/chosen"), "rng-seed",
+				       &n);
+
+	if (seed)
+		random_seed(seed, (size_t)n);
+	random_seed(&now, sizeof(now));
+}
+
+/* What each hart does for itself. */
+static void init_hart(struct hart *h)
+{
+	if (isa_has(host.isa, "sstc"))
+		csr_write(CSR_STIMECMP, TIMER_NEVER);
+	else
+		sbi_set_timer(TIMER_NEVER);
+	__asm__ volatile("mv tp, %0" : : "r"(h));
+}
+
+static _Noreturn void hart_main(struct hart *h)
+{
+	init_hart(h);
+	trap_loop();
+}
+
+static void describe_harts(void)
+{
+	for (unsigned i = 0; i < host.harts; i++)
+		harts[i] = (struct hart){ .index = i,
+					  .id = host.hart_id[i],
+					  .stack_top = stacks[i] + STACK_BYTES };
+}
+
+static void start_hart(struct hart *h)
+{
+	struct boot_hart *b = &boot_harts[h->index];
+
+	*b = (struct boot_hart){ .satp = csr_read(CSR_SATP),
+				 .sp = (uint64_t)(uintptr_t)h->stack_top,
+				 .pc = (uint64_t)(uintptr_t)hart_main,
+				 .arg = (uint64_t)(uintptr_t)h };
+	if (sbi_hart_start(h->id, phys_address(boot_hart_entry).v, phys_address(b).v) !=
+	    SBI_SUCCESS)
+		panic("firmware can't start hart %lu", h->id);
+}
+
+/* The bundle that was loaded; without one, the guests in the image. */
+static void choose_vm(struct vm_config *config)
+{
+	struct frame_range where = { phys_address(guests_fit).v,
+				     (uint64_t)(guests_fit_end - guests_fit) };
+	char guest[32];
+	bool named = host_option("guest", guest, sizeof(guest));
+
+	if (host.bundle.bytes)
+		where = host.bundle;
+	if (bundle_read(where, named ? guest : NULL, host.harts, config) != OK)
+		give_up(EXIT_BAD_INPUT, "nothing to run: the bundle was refused");
+}
+
+static struct vm *make_vm(void)
+{
+	struct vm_config config;
+	struct vm *vm;
+
+	choose_vm(&config);
+	vm = vm_create(&config, harts, host.harts);
+	if (!vm || !sbi_serve_mask(config.sbi_mask, config.sbi_mask_bytes, &vm->sbi_masked))
+		give_up(EXIT_BAD_INPUT, "the VM's description was refused");
+	for (unsigned i = 0; i < vm->vcpus_n; i++)
+		sched_add(&vm->vcpus[i]);
+	return vm;
+}
+
+void boot_main(uint64_t boot_hart, uint64_t tree)
+{
+	struct vm *vm;
+
+	read_host(boot_hart, tree);
+	describe_harts();
+	init_hart(&harts[0]);
+	take_memory(tree);
+	seed_random();
+	gstage_probe();
+	console_init();
+	plic_host_enable(host.uart_irq);
+	vm = make_vm();
+	log_info("%s: %u vcpu%s, %lu MiB", vm->config.name, vm->vcpus_n,
+		 vm->vcpus_n == 1 ? "" : "s", vm->config.memory / MIB(1));
+	if (vm_start(vm) != OK)
+		give_up(EXIT_BAD_INPUT, "the VM was refused");
+	for (unsigned i = 1; i < vm->vcpus_n; i++)
+		start_hart(&harts[i]);
+	trap_loop();
+}

@@ -1,0 +1,25 @@
+/*
+ * One access of a guest to a device, and what can become of it.
+ */
+#ifndef HYP_DEV_MMIO_H
+#define HYP_DEV_MMIO_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* One access of a guest to a device's registers. */
+struct mmio {
+	uint64_t offset; /* from the device's base; aligned to .width */
+	unsigned width;	 /* 1, 2, 4 or 8 bytes */
+	bool is_store;
+	uint64_t value; /* store: what to write; load: gets what was read, zero-extended */
+};
+
+/* What an access leads to, beyond its value. */
+enum mmio_result {
+	MMIO_OK,
+	MMIO_FAULT, /* no register there, or not of that width: access fault */
+	MMIO_END,   /* the guest asked for the end of its VM: board->finisher tells which */
+};
+
+#endif

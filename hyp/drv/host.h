@@ -1,0 +1,61 @@
+/*
+ * The host machine, as its device tree describes it. Filled once at start-up, read-only after.
+ */
+#ifndef HYP_DRV_HOST_H
+#define HYP_DRV_HOST_H
+
+#include <stdbool.h>
+
+#include "hyp/arch/addr.h"
+#include "hyp/lib/err.h"
+#include "hyp/mm/frame.h"
+
+#define HOST_HARTS_MAX	  8
+#define HOST_RESERVED_MAX 16
+
+struct host {
+	const void *tree;	 /* the device tree itself */
+	const char *bootargs;	 /* /chosen/bootargs, never NULL */
+	int cpu;		 /* the boot hart's node; the other harts are the same */
+	const char *isa;	 /* its riscv,isa */
+	uint64_t timebase;	 /* ticks of `time` a second */
+	unsigned harts;
+	uint64_t hart_id[HOST_HARTS_MAX]; /* [0] is the boot hart */
+	unsigned plic_context[HOST_HARTS_MAX]; /* S-mode context of each */
+	struct frame_range ram;
+	struct frame_range reserved[HOST_RESERVED_MAX];
+	size_t reserved_n;
+	struct frame_range bundle; /* .bytes 0: none was loaded */
+	hpa_t uart, plic, finisher, rtc; /* .v 0: there is none */
+	unsigned uart_irq;
+	bool is_qemu_virt;
+};
+
+extern struct host host;
+
+/**
+ * Read @tree. @boot_hart: the hart that runs this.
+ * Returns OK; ERR_FORMAT where it isn't a device tree, or lacks memory or harts. What is merely
+ * absent stays 0.
+ */
+MUST_USE enum err host_read(const void *tree, uint64_t boot_hart);
+
+/* Keep [@base, @base + @bytes) out of the free memory. */
+void host_reserve(uint64_t base, uint64_t bytes);
+
+/**
+ * The value of option @name ("name=value" among the words of @args) into @value.
+ * Returns whether it is there; the value is cut to @room - 1 bytes.
+ */
+bool option_value(const char *args, const char *name, char *value, size_t room);
+
+/* The same among the words of the host's bootargs. */
+bool host_option(const char *name, char *value, size_t room);
+
+/**
+ * Whether ISA string @isa names extension @name, in lower case: one letter, or a longer name that
+ * stands between underscores.
+ */
+bool isa_has(const char *isa, const char *name);
+
+#endif

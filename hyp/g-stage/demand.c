@@ -1,0 +1,150 @@
+/*
+ * RAM on demand: the first touch of a place gives the guest memory for it, the first write to a
+ * bundle's page its own copy. In pages as large as alignment, RAM's ends and free memory allow.
+ *
+ * Invariant: a frame that a writable leaf points to belongs to this VM's pool and holds nothing of
+ * anybody else: zeros, or the bundle's bytes.
+ *
+ * Read table.c first, then fence.c for who must be told.
+ */
+#include "hyp/g-stage/fence.h"
+#include "hyp/g-stage/gstage.h"
+#include "hyp/g-stage/table.h"
+
+#include "hyp/lib/string.h"
+#include "hyp/mm/phys.h"
+
+#define MEGA_LEVEL 1
+
+static bool entry_allows(pte_t e, enum access want)
+{
+	static const uint8_t right[] = {
+		[ACCESS_FETCH] = PTE_X, [ACCESS_LOAD] = PTE_R, [ACCESS_STORE] = PTE_W
+	};
+
+	return pte_is_valid(e) && (e & right[want]) != 0;
+}
+
+static bool span_is_ram(const struct gstage *gs, uint64_t base, uint64_t bytes)
+{
+	return range_holds(gs->ram.v, gs->ram_bytes, base, bytes);
+}
+
+static bool span_has_backing(const struct gstage *gs, uint64_t base, uint64_t bytes)
+{
+	for (unsigned i = 0; i < gs->backings_n; i++)
+		if (gs->backings[i].at.v < base + bytes &&
+		    base < gs->backings[i].at.v + gs->backings[i].bytes)
+			return true;
+	return false;
+}
+
+/* Write what the guest shall find in [@at, @at + @bytes): bundle bytes, zeros between them. */
+static void populate(const struct gstage *gs, uint64_t at, uint64_t bytes, char *to, bool zero)
+{
+	uint64_t end = at + bytes;
+
+	for (unsigned i = 0; i < gs->backings_n && at < end; i++) {
+		const struct gstage_backing *b = &gs->backings[i];
+		uint64_t from = b->at.v > at ? b->at.v : at;
+		uint64_t until = b->at.v + b->bytes < end ? b->at.v + b->bytes : end;
+
+		if (from >= until)
+			continue;
+		if (!zero)
+			memset(to, 0, from - at);
+		memcpy(to + (from - at), phys_pointer(hpa(b->from.v + (from - b->at.v))),
+		       until - from);
+		to += until - at;
+		at = until;
+	}
+	if (!zero)
+		memset(to, 0, end - at);
+}
+
+/* The widest leaf above 2 MiB that an untouched place can get, of memory known to be zero. */
+static enum err fill_giant(struct gstage *gs, gpa_t at, unsigned top, unsigned *level, hpa_t *to)
+{
+	for (*level = top; *level > MEGA_LEVEL; --*level) {
+		uint64_t bytes = pt_span(*level), base = align_down(at.v, bytes);
+
+		if (span_is_ram(gs, base, bytes) && !span_has_backing(gs, base, bytes) &&
+		    frame_alloc_zero_run(gs->pool, bytes, to) == OK)
+			return OK;
+	}
+	return ERR_NOMEM;
+}
+
+static enum err fill_small(struct gstage *gs, gpa_t at, unsigned *level, hpa_t *to)
+{
+	uint64_t base = align_down(at.v, MEGAPAGE);
+	bool zero = true;
+	enum err e;
+
+	*level = span_is_ram(gs, base, MEGAPAGE) ? MEGA_LEVEL : 0;
+	e = *level ? frame_alloc_block(gs->pool, to, &zero) : frame_alloc(gs->pool, to);
+	if (e)
+		return e;
+	base = align_down(at.v, pt_span(*level));
+	populate(gs, base, pt_span(*level), phys_pointer(*to), zero);
+	return OK;
+}
+
+/* @found: what the table says now, at @found_level: nothing, or a leaf that doesn't allow it. */
+static enum err fill(struct gstage *gs, gpa_t at, pte_t found, unsigned found_level)
+{
+	unsigned level;
+	uint64_t base;
+	hpa_t to, old;
+	enum err e = ERR_NOMEM;
+
+	if (!pte_is_valid(found))
+		e = fill_giant(gs, at, found_level, &level, &to);
+	if (e)
+		e = fill_small(gs, at, &level, &to);
+	if (e)
+		return e;
+	e = table_set(gs, at, level, to, GSTAGE_RWX, &old);
+	if (e)
+		return e; /* out of table frames; the pool gives the memory back with the VM */
+	gs->demand_fills++;
+	/* Only bundle pages are ever mapped before; and only they bring code with them. */
+	base = align_down(at.v, pt_span(level));
+	if (span_has_backing(gs, base, pt_span(level))) {
+		gs->cow_copies++;
+		gstage_fence(gs, gpa(base), pt_span(level));
+	}
+	if (old.v)
+		frame_free(gs->pool, old, 1);
+	return OK;
+}
+
+enum err gstage_touch(struct gstage *gs, gpa_t at, enum access want, bool *changed)
+{
+	enum err e = OK;
+	unsigned level;
+
+	*changed = false;
+	if (!span_is_ram(gs, at.v, 1))
+		return ERR_RANGE;
+	lock_take(&gs->lock);
+	pte_t found = *table_find(gs, at, &level);
+	if (!entry_allows(found, want)) {
+		e = fill(gs, at, found, level);
+		*changed = e == OK;
+	}
+	lock_release(&gs->lock);
+	return e;
+}
+
+struct gstage_entry gstage_lookup(struct gstage *gs, gpa_t at)
+{
+	struct gstage_entry r = { .to = hpa(0) };
+
+	lock_take(&gs->lock);
+	r.pte = *table_find(gs, at, &r.level);
+	lock_release(&gs->lock);
+	if (pte_is_valid(r.pte))
+		r.to = hpa(pte_address(r.pte) + (at.v & (pt_span(r.level) - 1)));
+	return r;
+}

@@ -1,0 +1,142 @@
+/*
+ * The G-stage of one VM: guest physical to host physical.
+ *
+ * Two things are kept. What lives where: RAM, with the bundle pages that lie in it, devices, and
+ * holes between; that never changes while the VM runs. And the table, in the hardware's format,
+ * that is filled as the guest touches memory: with hgatp the hardware walks it, without the
+ * H-extension it is plain data that hyp/shadow/ reads.
+ *
+ * RAM is demand-zero. A bundle's pages are mapped in place, without W, at start; the first write
+ * (or a touch beside them in the same 2 MiB) gives the guest its own copy of the 2 MiB.
+ *
+ * One lock inside; every function may be called from any hart.
+ *
+ * Source: privileged specification, "Two-Stage Address Translation".
+ */
+#ifndef HYP_G_STAGE_GSTAGE_H
+#define HYP_G_STAGE_GSTAGE_H
+
+#include <stdatomic.h>
+
+#include "hyp/arch/cause.h"
+#include "hyp/arch/pte.h"
+#include "hyp/g-stage/vmid.h"
+#include "hyp/lib/err.h"
+#include "hyp/lib/lock.h"
+#include "hyp/mm/frame.h"
+
+#define GSTAGE_DEVICES_MAX  16
+#define GSTAGE_BACKINGS_MAX 16
+
+/* The modes of hgatp, narrowest first. */
+enum { GSTAGE_SV39X4, GSTAGE_SV48X4, GSTAGE_SV57X4, GSTAGE_MODES };
+extern const struct pt_mode gstage_modes[GSTAGE_MODES];
+
+/* A device's registers; @id is its owner's number for it. */
+struct gstage_device {
+	gpa_t at;
+	uint64_t bytes;
+	unsigned id;
+};
+
+/* Bytes of the bundle that a guest finds in its RAM: kernel, initrd. Any alignment. */
+struct gstage_backing {
+	gpa_t at;
+	uint64_t bytes;
+	hpa_t from;
+};
+
+struct gstage {
+	const struct pt_mode *mode;
+	hpa_t root;
+	struct frame_pool *pool; /* pays for the guest's memory and for the tables */
+	struct vmid vmid;	 /* hyp/g-stage/vmid.h */
+	_Atomic uint64_t harts;	 /* bit n: host hart n may hold translations of this VM */
+	struct lock lock;	 /* the table and everything below it */
+
+	gpa_t ram;
+	uint64_t ram_bytes;
+	struct gstage_device devices[GSTAGE_DEVICES_MAX];
+	unsigned devices_n;
+	struct gstage_backing backings[GSTAGE_BACKINGS_MAX];
+	unsigned backings_n;
+	uint64_t cow_copies, demand_fills; /* statistics */
+};
+
+/* Which modes hgatp holds on this hart: probed once, on the boot hart of a core with H. */
+void gstage_probe(void);
+bool gstage_mode_works(const struct pt_mode *m);
+/* The narrowest working mode that reaches every address below @end, or NULL. */
+const struct pt_mode *gstage_mode_for(gpa_t end);
+
+/**
+ * Begin an empty G-stage for RAM [@ram, @ram + @bytes), both multiples of 4 KiB, paid by @pool.
+ * Returns OK; ERR_RANGE where @mode can't address it; ERR_NOMEM.
+ */
+MUST_USE enum err gstage_init(struct gstage *gs, const struct pt_mode *mode,
+			      struct frame_pool *pool, gpa_t ram, uint64_t bytes);
+
+/* Returns OK; ERR_OVERLAP with RAM or another device; ERR_FULL. */
+MUST_USE enum err gstage_add_device(struct gstage *gs, gpa_t at, uint64_t bytes, unsigned id);
+
+/**
+ * Let the guest find @bytes of the bundle at @at, and map those pages that are whole.
+ * The bundle's bytes stay where they are for as long as the VM lives, and are never written.
+ * Returns OK; ERR_RANGE outside RAM; ERR_OVERLAP with another backing; ERR_FULL; ERR_NOMEM.
+ */
+MUST_USE enum err gstage_add_backing(struct gstage *gs, gpa_t at, uint64_t bytes, hpa_t from);
+
+/* What the guest physical address space has at an address. */
+enum gstage_kind {
+	GSTAGE_HOLE,
+	GSTAGE_RAM,
+	GSTAGE_DEVICE,
+};
+struct gstage_place {
+	enum gstage_kind kind;
+	const struct gstage_device *device; /* GSTAGE_DEVICE only */
+};
+struct gstage_place gstage_place(const struct gstage *gs, gpa_t at);
+
+/**
+ * Make RAM at @at ready for @want, as a guest page fault or the hypervisor's own access needs it.
+ * Remote harts are fenced where a translation was replaced.
+ * Returns OK with *@changed telling whether the table had to change (false: the access was allowed
+ * already, so the fault was spurious or about something else); ERR_RANGE: not RAM; ERR_NOMEM.
+ */
+MUST_USE enum err gstage_touch(struct gstage *gs, gpa_t at, enum access want, bool *changed);
+
+/* How one address is translated now; level and entry as the table has them. */
+struct gstage_entry {
+	hpa_t to;	/* valid leaf only */
+	pte_t pte;	/* the last entry read; !pte_is_valid: nothing mapped */
+	unsigned level; /* of that entry */
+};
+struct gstage_entry gstage_lookup(struct gstage *gs, gpa_t at);
+
+/**
+ * A pointer to guest RAM at @at for @want, good up to the end of its 4 KiB page; RAM is touched
+ * first if need be. NULL: not RAM, or no memory left.
+ */
+void *gstage_pointer(struct gstage *gs, gpa_t at, enum access want);
+
+/**
+ * Copy between the guest's RAM and the hypervisor. Returns OK, or ERR_RANGE/ERR_NOMEM with a part
+ * possibly copied.
+ */
+MUST_USE enum err gstage_read(struct gstage *gs, gpa_t at, void *to, uint64_t bytes);
+MUST_USE enum err gstage_write(struct gstage *gs, gpa_t at, const void *from, uint64_t bytes);
+
+/* Value of hgatp that selects this G-stage with the VMID it holds now. */
+uint64_t gstage_hgatp(const struct gstage *gs);
+
+/**
+ * Before this hart enters the guest: a valid VMID, hgatp set, stale translations fenced.
+ * @hart: this hart's bit number in .harts. @flushed: this hart's own record for vmid_validate().
+ */
+void gstage_enter(struct gstage *gs, unsigned hart, uint64_t *flushed);
+
+/* HFENCE.GVMA for one page on this hart alone. */
+void gstage_fence_local(const struct gstage *gs, gpa_t at);
+
+#endif

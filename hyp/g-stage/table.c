@@ -1,0 +1,93 @@
+/*
+ * The radix tree, from gpa to hpa.
+ *
+ *   Sv39x4:  root (16 KiB, 2048 x 1 GiB) -> 512 x 2 MiB -> 512 x 4 KiB
+ *
+ * Invariant: an entry is written whole, by one store, so that a hart that walks at the same time
+ * sees the old or the new one. Who decides what to map: demand.c.
+ */
+#include "hyp/g-stage/table.h"
+
+#include "hyp/lib/check.h"
+#include "hyp/mm/phys.h"
+
+/* "all memory accesses (including those made to access data structures for VS-stage address
+ * translation) are considered to be user-level": leaves need U. A and D are set beforehand. */
+#define LEAF_FLAGS (PTE_V | PTE_U | PTE_A | PTE_D)
+
+const struct pt_mode gstage_modes[GSTAGE_MODES] = {
+	[GSTAGE_SV39X4] = { "sv39x4", ATP_MODE_SV39, 3, 2 },
+	[GSTAGE_SV48X4] = { "sv48x4", ATP_MODE_SV48, 4, 2 },
+	[GSTAGE_SV57X4] = { "sv57x4", ATP_MODE_SV57, 5, 2 },
+};
+
+enum err table_init(struct gstage *gs)
+{
+	return frame_alloc_run(gs->pool, 1u << gs->mode->root_extra, &gs->root);
+}
+
+static void entry_write(pte_t *e, pte_t v)
+{
+	__atomic_store_n(e, v, __ATOMIC_RELEASE);
+}
+
+static pte_t *table_at(pte_t e)
+{
+	return phys_pointer(hpa(pte_address(e)));
+}
+
+/* Down to @lowest at most; stops early at a leaf or an invalid entry. */
+static pte_t *descend(const struct gstage *gs, gpa_t at, unsigned lowest, unsigned *level)
+{
+	pte_t *table = phys_pointer(gs->root);
+
+	for (*level = gs->mode->levels - 1u;; --*level) {
+		pte_t *e = &table[pt_index(gs->mode, *level, at.v)];
+
+		if (*level == lowest || !pte_is_valid(*e) || pte_is_leaf(*e))
+			return e;
+		table = table_at(*e);
+	}
+}
+
+pte_t *table_find(const struct gstage *gs, gpa_t at, unsigned *level)
+{
+	return descend(gs, at, 0, level);
+}
+
+/* The entry of @level for @at, with tables made on the way; NULL and *@e where that fails. */
+static pte_t *grow(struct gstage *gs, gpa_t at, unsigned level, enum err *e)
+{
+	unsigned reached;
+
+	for (;;) {
+		pte_t *entry = descend(gs, at, level, &reached);
+		hpa_t table;
+
+		if (reached == level)
+			return entry;
+		if (pte_is_valid(*entry)) {
+			*e = ERR_OVERLAP;
+			return NULL;
+		}
+		*e = frame_alloc(gs->pool, &table);
+		if (*e)
+			return NULL;
+		entry_write(entry, pte_make(table.v, PTE_V));
+	}
+}
+
+enum err table_set(struct gstage *gs, gpa_t at, unsigned level, hpa_t to, uint64_t rwx, hpa_t *old)
+{
+	enum err e = OK;
+	pte_t *entry = grow(gs, at, level, &e);
+
+	*old = hpa(0);
+	if (!entry)
+		return e;
+	CHECK(is_aligned(to.v, pt_span(level)));
+	if (pte_is_valid(*entry) && !pte_is_leaf(*entry))
+		*old = hpa(pte_address(*entry));
+	entry_write(entry, pte_make(to.v, LEAF_FLAGS | rwx));
+	return OK;
+}

@@ -1,0 +1,28 @@
+/*
+ * The G-stage table itself: entries in the hardware's format, nothing of what they are for.
+ * For the files of hyp/g-stage/ alone, with gstage->lock held.
+ */
+#ifndef HYP_G_STAGE_TABLE_H
+#define HYP_G_STAGE_TABLE_H
+
+#include "hyp/g-stage/gstage.h"
+
+#define GSTAGE_RX  (PTE_R | PTE_X)
+#define GSTAGE_RWX (PTE_R | PTE_W | PTE_X)
+
+/* A fresh root for gs->mode. Returns OK or ERR_NOMEM. */
+MUST_USE enum err table_init(struct gstage *gs);
+
+/* The last entry on the way to @at: a leaf, or an invalid one; and its level. */
+pte_t *table_find(const struct gstage *gs, gpa_t at, unsigned *level);
+
+/**
+ * Translate the span of @level that @at lies in to @to with rights @rwx, a set of PTE_R, W, X.
+ * What stood there, a leaf or a table of smaller ones, is replaced; *@old gets that table's
+ * address (.v 0: there was none), which the caller frees after the fence.
+ * Returns OK; ERR_OVERLAP where a larger leaf covers @at; ERR_NOMEM.
+ */
+MUST_USE enum err table_set(struct gstage *gs, gpa_t at, unsigned level, hpa_t to, uint64_t rwx,
+			    hpa_t *old);
+
+#endif

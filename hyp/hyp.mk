@@ -1,0 +1,56 @@
+# The hypervisor: every source in hyp/ and sbi/, one image.
+#
+#   CC          defaults to $(CROSS)gcc; clang with --target works too
+#   LIBFDT_SRC  a directory with libfdt's sources, instead of Debian's libfdt.a
+
+HYP_CC := $(CROSS)gcc
+
+ifdef LIBFDT_SRC
+LIBFDT := build/libfdt.a
+LIBFDT_INCLUDE := $(LIBFDT_SRC)
+LIBFDT_OBJS := $(patsubst $(LIBFDT_SRC)/%.c,build/libfdt/%.o,$(wildcard $(LIBFDT_SRC)/fdt*.c))
+build/libfdt/%.o: $(LIBFDT_SRC)/%.c
+	@mkdir -p $(@D)
+	$(HYP_CC) -O2 $(HYP_ARCH) -fpie -ffreestanding -I$(LIBFDT_SRC) -Ihyp/lib/libc -c $< -o $@
+build/libfdt.a: $(LIBFDT_OBJS)
+	$(CROSS)ar rcs $@ $^
+else
+LIBFDT := $(CACHE)/libfdt/libfdt.a
+LIBFDT_INCLUDE := $(CACHE)/libfdt/include
+endif
+HYP_WARN := -Wall -Wextra -Wconversion -Wshadow -Wmissing-prototypes -Wswitch-enum -Werror
+
+# Position-independent by -mcmodel=medany alone: every address is relative to pc, those in data are
+# relocated at start (hyp/boot/early.c). -fpie would go through a table that is not there yet.
+#
+# libfdt.a has the double-float ABI, so we need it too; the registers are the guest's, so the
+# compiler is told to leave them alone, and tools/check-image sees to it that it did.
+HYP_FIXED := $(foreach r,t0 t1 t2 t3 t4 t5 t6 t7 t8 t9 t10 t11 a0 a1 a2 a3 a4 a5 a6 a7 \
+	s0 s1 s2 s3 s4 s5 s6 s7 s8 s9 s10 s11,-ffixed-f$(r))
+HYP_ARCH := -march=rv64gc -mabi=lp64d -mcmodel=medany -mno-relax -msmall-data-limit=0 $(HYP_FIXED)
+HYP_CFLAGS := -std=gnu11 -O2 -g $(HYP_ARCH) -I. -isystem $(LIBFDT_INCLUDE) -ffreestanding -fno-pie \
+	-fno-stack-protector -fno-strict-aliasing -fno-common \
+	-fno-tree-loop-distribute-patterns -fno-asynchronous-unwind-tables -fno-jump-tables \
+	$(HYP_WARN) -MMD -MP
+
+HYP_SRCS := $(sort $(wildcard hyp/*/*.c hyp/*/*.S sbi/*/*.c))
+HYP_OBJS := $(HYP_SRCS:%=build/obj/%.o)
+
+build/obj/%.o: % hyp/hyp.mk | $(LIBFDT)
+	@mkdir -p $(@D)
+	@echo "  CC $<"
+	@$(HYP_CC) $(HYP_CFLAGS) -c $< -o $@
+
+build/obj/hyp/boot/guests.S.o: $(GUEST_FIT)
+
+build/gnomon.elf: $(HYP_OBJS) $(LIBFDT) hyp/boot/gnomon.ld tools/check-image
+	@echo "  LD $@"
+	@$(HYP_CC) $(HYP_ARCH) -nostdlib -static-pie -Wl,--no-dynamic-linker -Wl,-z,norelro \
+		-Wl,--build-id=none -Wl,--no-warn-rwx-segments -T hyp/boot/gnomon.ld \
+		$(HYP_OBJS) $(LIBFDT) -o $@
+	@CROSS=$(CROSS) tools/check-image $@
+
+build/gnomon.bin: build/gnomon.elf
+	@$(CROSS)objcopy -O binary $< $@
+
+-include $(HYP_OBJS:.o=.d)

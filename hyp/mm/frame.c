@@ -1,0 +1,321 @@
+/*
+ * Host memory in blocks of 2 MiB. See frame.h.
+ *
+ * Invariant: every block is in exactly one state; a free block is on one of two lists (zero, used
+ * before), a cut-up block with a free frame is on its pool's list.
+ *
+ * The bookkeeping is a row a block, not a frame: it is small, and start-up touches little of it.
+ */
+#include "hyp/mm/frame.h"
+
+#include "hyp/lib/check.h"
+#include "hyp/lib/lock.h"
+#include "hyp/lib/string.h"
+#include "hyp/mm/phys.h"
+
+#define FRAMES_PER_BLOCK (MEGAPAGE / PAGE_SIZE)
+#define BITMAP_WORDS	 (FRAMES_PER_BLOCK / 64)
+
+enum state {
+	BLOCK_RESERVED, /* not ours to give */
+	BLOCK_ZERO,	/* free, and known to be zero */
+	BLOCK_USED,	/* free, contents unknown */
+	BLOCK_WHOLE,	/* owned as 2 MiB */
+	BLOCK_CUT,	/* owned, in frames */
+};
+
+struct block {
+	uint64_t taken[BITMAP_WORDS];	/* BLOCK_CUT only: 1 = in use */
+	uint64_t written[BITMAP_WORDS]; /* BLOCK_CUT only: 1 = not known to be zero */
+	uint32_t next, prev;		/* index + 1 in whichever list, 0 ends */
+	uint16_t owner;
+	uint16_t free_frames;
+	uint8_t state;
+};
+
+static struct lock blocks_lock;
+static struct block *blocks;
+static uint64_t blocks_base; /* physical address of blocks[0] */
+static uint32_t blocks_n;
+static uint32_t free_list[2]; /* [0] BLOCK_ZERO, [1] BLOCK_USED; index + 1 */
+static uint64_t free_blocks;
+
+static uint32_t *list_of(enum state s)
+{
+	return &free_list[s == BLOCK_USED];
+}
+
+static void list_push(uint32_t *head, uint32_t i)
+{
+	blocks[i].prev = 0;
+	blocks[i].next = *head;
+	if (*head)
+		blocks[*head - 1].prev = i + 1;
+	*head = i + 1;
+}
+
+static void list_remove(uint32_t *head, uint32_t i)
+{
+	struct block *b = &blocks[i];
+
+	if (b->prev)
+		blocks[b->prev - 1].next = b->next;
+	else
+		*head = b->next;
+	if (b->next)
+		blocks[b->next - 1].prev = b->prev;
+}
+
+static hpa_t block_address(uint32_t i)
+{
+	return hpa(blocks_base + i * MEGAPAGE);
+}
+
+static uint32_t block_index(hpa_t at)
+{
+	CHECK(at.v >= blocks_base && (at.v - blocks_base) / MEGAPAGE < blocks_n);
+	return (uint32_t)((at.v - blocks_base) / MEGAPAGE);
+}
+
+static void block_release(uint32_t i, enum state s)
+{
+	blocks[i].state = (uint8_t)s;
+	list_push(list_of(s), i);
+	free_blocks++;
+}
+
+/* Zero ones first: they cost nothing to hand out. Returns FRAME_NONE when there is none. */
+static uint32_t block_take(void)
+{
+	uint32_t first = free_list[0] ? free_list[0] : free_list[1];
+
+	if (!first)
+		return FRAME_NONE;
+	list_remove(list_of(blocks[first - 1].state), first - 1);
+	free_blocks--;
+	return first - 1;
+}
+
+static void block_cut(struct frame_pool *pool, uint32_t i)
+{
+	struct block *b = &blocks[i];
+
+	memset(b->taken, 0, sizeof(b->taken));
+	memset(b->written, b->state == BLOCK_ZERO ? 0 : 0xff, sizeof(b->written));
+	b->state = BLOCK_CUT;
+	b->owner = pool->owner;
+	b->free_frames = FRAMES_PER_BLOCK;
+	list_push(&pool->partial, i);
+}
+
+/* The first run of @count free frames aligned to @count, or FRAMES_PER_BLOCK. */
+static unsigned find_frames(const struct block *b, unsigned count)
+{
+	uint64_t run = (UINT64_C(1) << count) - 1;
+
+	for (unsigned w = 0; w < BITMAP_WORDS; w++) {
+		if (b->taken[w] == UINT64_MAX)
+			continue;
+		for (unsigned at = 0; at < 64; at += count)
+			if (!(b->taken[w] >> at & run))
+				return w * 64 + at;
+	}
+	return FRAMES_PER_BLOCK;
+}
+
+/* Looks at every cut-up block of the pool: for runs the first few may be too broken up. */
+static uint32_t find_block(struct frame_pool *pool, unsigned count, unsigned *frame)
+{
+	for (uint32_t at = pool->partial; at; at = blocks[at - 1].next) {
+		*frame = find_frames(&blocks[at - 1], count);
+		if (*frame < FRAMES_PER_BLOCK)
+			return at - 1;
+	}
+	*frame = 0;
+	uint32_t fresh = block_take();
+	if (fresh != FRAME_NONE)
+		block_cut(pool, fresh);
+	return fresh;
+}
+
+enum err frame_alloc_run(struct frame_pool *pool, unsigned count, hpa_t *at)
+{
+	uint64_t run, mask;
+	unsigned frame;
+
+	lock_take(&blocks_lock);
+	uint32_t i = find_block(pool, count, &frame);
+	if (i == FRAME_NONE) {
+		lock_release(&blocks_lock);
+		return ERR_NOMEM;
+	}
+	struct block *b = &blocks[i];
+	run = (UINT64_C(1) << count) - 1;
+	mask = run << frame % 64;
+	bool zero = !(b->written[frame / 64] & mask);
+	b->taken[frame / 64] |= mask;
+	b->written[frame / 64] |= mask;
+	b->free_frames = (uint16_t)(b->free_frames - count);
+	pool->frames += count;
+	if (!b->free_frames)
+		list_remove(&pool->partial, i);
+	lock_release(&blocks_lock);
+
+	*at = hpa(block_address(i).v + frame * PAGE_SIZE);
+	if (!zero)
+		memset(phys_pointer(*at), 0, count * PAGE_SIZE);
+	return OK;
+}
+
+enum err frame_alloc(struct frame_pool *pool, hpa_t *at)
+{
+	return frame_alloc_run(pool, 1, at);
+}
+
+void frame_free(struct frame_pool *pool, hpa_t at, unsigned count)
+{
+	uint64_t run = (UINT64_C(1) << count) - 1;
+
+	lock_take(&blocks_lock);
+	uint32_t i = block_index(at);
+	struct block *b = &blocks[i];
+	unsigned frame = (unsigned)(at.v % MEGAPAGE / PAGE_SIZE);
+	CHECK(b->state == BLOCK_CUT && b->owner == pool->owner);
+	CHECK((b->taken[frame / 64] >> frame % 64 & run) == run);
+	b->taken[frame / 64] &= ~(run << frame % 64);
+	pool->frames -= count;
+	if (!b->free_frames)
+		list_push(&pool->partial, i);
+	b->free_frames = (uint16_t)(b->free_frames + count);
+	if (b->free_frames == FRAMES_PER_BLOCK) {
+		list_remove(&pool->partial, i);
+		block_release(i, BLOCK_USED);
+	}
+	lock_release(&blocks_lock);
+}
+
+static void block_own(struct frame_pool *pool, uint32_t i)
+{
+	blocks[i].state = BLOCK_WHOLE;
+	blocks[i].owner = pool->owner;
+	pool->frames += FRAMES_PER_BLOCK;
+}
+
+enum err frame_alloc_block(struct frame_pool *pool, hpa_t *at, bool *zero)
+{
+	lock_take(&blocks_lock);
+	uint32_t i = block_take();
+	if (i != FRAME_NONE) {
+		*zero = blocks[i].state == BLOCK_ZERO;
+		*at = block_address(i);
+		block_own(pool, i);
+	}
+	lock_release(&blocks_lock);
+	return i == FRAME_NONE ? ERR_NOMEM : OK;
+}
+
+static bool run_is_zero(uint32_t from, uint32_t n)
+{
+	for (uint32_t i = from; i < from + n; i++)
+		if (blocks[i].state != BLOCK_ZERO)
+			return false;
+	return true;
+}
+
+enum err frame_alloc_zero_run(struct frame_pool *pool, uint64_t bytes, hpa_t *at)
+{
+	uint64_t n = bytes / MEGAPAGE;
+	enum err e = ERR_NOMEM;
+
+	lock_take(&blocks_lock);
+	uint64_t first = (align_up(blocks_base, bytes) - blocks_base) / MEGAPAGE;
+	for (; first + n <= blocks_n; first += n) {
+		if (!run_is_zero((uint32_t)first, (uint32_t)n))
+			continue;
+		for (uint64_t i = first; i < first + n; i++) {
+			list_remove(list_of(BLOCK_ZERO), (uint32_t)i);
+			block_own(pool, (uint32_t)i);
+		}
+		free_blocks -= n;
+		*at = block_address((uint32_t)first);
+		e = OK;
+		break;
+	}
+	lock_release(&blocks_lock);
+	return e;
+}
+
+void frame_free_all(struct frame_pool *pool)
+{
+	lock_take(&blocks_lock);
+	for (uint32_t i = 0; i < blocks_n; i++) {
+		struct block *b = &blocks[i];
+
+		if (b->owner == pool->owner && (b->state == BLOCK_WHOLE || b->state == BLOCK_CUT))
+			block_release(i, BLOCK_USED);
+	}
+	pool->partial = 0;
+	pool->frames = 0;
+	lock_release(&blocks_lock);
+}
+
+uint64_t frame_free_bytes(void)
+{
+	return free_blocks * MEGAPAGE;
+}
+
+/* The lowest place for @bytes, page-aligned, that keeps clear of everything reserved. */
+static enum err find_room(struct frame_range ram, const struct frame_range *reserved, size_t n,
+			  uint64_t bytes, uint64_t *at)
+{
+	uint64_t try = align_up(ram.base, PAGE_SIZE);
+
+	for (size_t i = 0; i < n;) {
+		const struct frame_range *r = &reserved[i++];
+
+		if (try < r->base + r->bytes && r->base < try + bytes) {
+			try = align_up(r->base + r->bytes, PAGE_SIZE);
+			i = 0; /* the new place may run into one already passed */
+		}
+	}
+	*at = try;
+	return range_holds(ram.base, ram.bytes, try, bytes) ? OK : ERR_NOMEM;
+}
+
+static void reserve(struct frame_range r)
+{
+	uint64_t from = r.base > blocks_base ? (r.base - blocks_base) / MEGAPAGE : 0;
+	uint64_t to = (align_up(r.base + r.bytes, MEGAPAGE) - blocks_base) / MEGAPAGE;
+
+	if (r.base + r.bytes <= blocks_base)
+		return;
+	for (uint64_t i = from; i < to && i < blocks_n; i++)
+		blocks[i].state = BLOCK_RESERVED;
+}
+
+enum err frame_add_ram(struct frame_range ram, const struct frame_range *reserved,
+		       size_t n_reserved, bool zero)
+{
+	uint64_t base = align_up(ram.base, MEGAPAGE);
+	uint64_t n = (ram.base + ram.bytes - base) / MEGAPAGE;
+	uint64_t bytes = n * sizeof(struct block), at;
+	enum err e = find_room(ram, reserved, n_reserved, bytes, &at);
+
+	if (e)
+		return e;
+	blocks = phys_pointer(hpa(at));
+	blocks_base = base;
+	blocks_n = (uint32_t)n;
+	free_list[0] = free_list[1] = 0;
+	free_blocks = 0;
+	for (uint32_t i = 0; i < blocks_n; i++)
+		blocks[i].state = zero ? BLOCK_ZERO : BLOCK_USED;
+	for (size_t i = 0; i < n_reserved; i++)
+		reserve(reserved[i]);
+	reserve((struct frame_range){ at, bytes });
+	/* From the top, so that the lowest block is the first on its list. */
+	for (uint32_t i = blocks_n; i-- > 0;)
+		if (blocks[i].state != BLOCK_RESERVED)
+			block_release(i, blocks[i].state);
+	return OK;
+}

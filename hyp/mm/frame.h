@@ -1,0 +1,72 @@
+/*
+ * Host memory: who owns which frame.
+ *
+ * RAM is managed in blocks of 2 MiB. A block belongs to one pool, whole, or cut up into 4 KiB
+ * frames. What a pool holds can be given back in one call, so that the end of a VM leaks nothing.
+ *
+ * Frames are handed out zeroed. RAM that nothing has used since power-on is zero already on QEMU's
+ * virt machine; frame_add_ram() is told whether that holds, and such memory isn't zeroed again.
+ *
+ * All functions may be called from any hart; one lock inside.
+ */
+#ifndef HYP_MM_FRAME_H
+#define HYP_MM_FRAME_H
+
+#include "hyp/arch/addr.h"
+#include "hyp/lib/err.h"
+
+#define FRAME_NONE UINT32_MAX
+
+/* An owner of memory. Zero-initialise, then set .owner once: 1.. for VMs, 0 is the hypervisor. */
+struct frame_pool {
+	uint16_t owner;
+	uint32_t partial; /* first of its cut-up blocks with a frame left, index + 1, or 0 */
+	uint64_t frames;  /* 4 KiB frames in use, for accounting */
+};
+
+struct frame_range {
+	uint64_t base, bytes;
+};
+
+/**
+ * Take over the RAM of the machine, once, on one hart.
+ * @ram: where it lies. @reserved, @n_reserved: parts that are in use already (firmware, image,
+ * device tree, bundle), any order and alignment.
+ * @zero: whether all RAM that isn't reserved reads as zero now.
+ * Returns OK; ERR_NOMEM if there is no room for the bookkeeping.
+ */
+MUST_USE enum err frame_add_ram(struct frame_range ram, const struct frame_range *reserved,
+				size_t n_reserved, bool zero);
+
+/**
+ * One zeroed 4 KiB frame for @pool. Returns OK or ERR_NOMEM.
+ */
+MUST_USE enum err frame_alloc(struct frame_pool *pool, hpa_t *at);
+
+/**
+ * @count contiguous zeroed frames, aligned to their size; @count is 2, 4 or 8.
+ */
+MUST_USE enum err frame_alloc_run(struct frame_pool *pool, unsigned count, hpa_t *at);
+
+/* Give back @count frames that one call above returned. */
+void frame_free(struct frame_pool *pool, hpa_t at, unsigned count);
+
+/**
+ * One block of 2 MiB, 2 MiB-aligned. *@zero tells whether it is known to be zero; if not, the
+ * caller makes it so before a guest sees it.
+ */
+MUST_USE enum err frame_alloc_block(struct frame_pool *pool, hpa_t *at, bool *zero);
+
+/**
+ * @bytes of contiguous blocks, aligned to @bytes (a power of two, at least 4 MiB), all known to
+ * be zero. Returns ERR_NOMEM where no such run is free: smaller pages serve as well.
+ */
+MUST_USE enum err frame_alloc_zero_run(struct frame_pool *pool, uint64_t bytes, hpa_t *at);
+
+/* Give back everything @pool holds; it can be used again. */
+void frame_free_all(struct frame_pool *pool);
+
+/* Bytes in blocks that no pool owns. */
+uint64_t frame_free_bytes(void);
+
+#endif

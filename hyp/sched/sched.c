@@ -1,0 +1,61 @@
+/*
+ * From a vcpu's state and requests to "enter it now" or "wait". See sched.h.
+ *
+ * Invariant: requests are taken before the state is looked at, so that a kick between the two
+ * leads to one more round, never to a lost wake-up.
+ */
+#include "hyp/sched/sched.h"
+
+#include "hyp/arch/cpu.h"
+#include "hyp/drv/host.h"
+#include "hyp/vcpu/irq.h"
+#include "hyp/vm/vm.h"
+
+static struct vcpu *pinned[HOST_HARTS_MAX];
+
+void sched_add(struct vcpu *v)
+{
+	pinned[v->hart->index] = v;
+}
+
+static void begin(struct vcpu *v)
+{
+	if (!this_hart()->vcpu)
+		vcpu_load(v);
+	vcpu_begin(v, v->start);
+	atomic_store(&v->state, VCPU_STARTED);
+}
+
+/* A suspended hart wakes for any interrupt it has enabled ("Hart Suspend"). */
+static void wake(struct vcpu *v)
+{
+	if (!irq_is_pending())
+		return;
+	if (v->start.pc != VCPU_START_HERE)
+		vcpu_begin(v, v->start);
+	atomic_store(&v->state, VCPU_STARTED);
+}
+
+static void take_requests(struct vcpu *v)
+{
+	uint32_t asked = atomic_exchange(&v->requests, 0);
+
+	if (asked & VCPU_REQ_PARK)
+		vm_park(v);
+	if ((asked & VCPU_REQ_IRQ) && this_hart()->vcpu)
+		irq_sync(v);
+}
+
+struct vcpu *sched_next(void)
+{
+	struct vcpu *v = pinned[this_hart()->index];
+
+	if (!v)
+		return NULL;
+	take_requests(v);
+	if (v->state == VCPU_STARTING)
+		begin(v);
+	if (v->state == VCPU_SUSPENDED)
+		wake(v);
+	return v->state == VCPU_STARTED ? v : NULL;
+}

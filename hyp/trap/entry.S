@@ -1,0 +1,65 @@
+/*
+ * Out of the guest and back into it.
+ *
+ * While a guest runs, sscratch holds its vcpu, whose first part is the frame; while the hypervisor
+ * runs it holds 0. A trap from the hypervisor itself is a bug, but for the one guest load that may
+ * fault (hyp/arch/guest_fetch.S).
+ *
+ * The hypervisor keeps nothing on the stack across a guest's run: each exit begins at its top.
+ */
+#include "hyp/arch/csr.h"
+#include "hyp/trap/frame.h"
+
+	.text
+
+	/* stvec, always */
+	.globl	trap_entry
+	.balign 4
+trap_entry:
+	csrrw	a0, CSR_SSCRATCH, a0
+	beqz	a0, from_hypervisor
+
+	sd	x1, FRAME_X(1)(a0)
+	.irp	n, 2,3,4,5,6,7,8,9,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
+	sd	x\n, FRAME_X(\n)(a0)
+	.endr
+	csrrw	t0, CSR_SSCRATCH, zero
+	csrr	t1, CSR_SEPC
+	sd	t0, FRAME_X(10)(a0)
+	sd	t1, FRAME_PC(a0)
+	ld	sp, FRAME_HOST_SP(a0)
+	ld	tp, FRAME_HOST_TP(a0)
+	call	trap_exit
+
+	/* a0: the vcpu to enter. Also the way into it for the first time: _Noreturn. */
+	.globl	trap_enter
+trap_enter:
+	ld	t1, FRAME_PC(a0)
+	csrw	CSR_SSCRATCH, a0
+	csrw	CSR_SEPC, t1
+	ld	x1, FRAME_X(1)(a0)
+	.irp	n, 2,3,4,5,6,7,8,9,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
+	ld	x\n, FRAME_X(\n)(a0)
+	.endr
+	ld	a0, FRAME_X(10)(a0)
+	sret
+
+	/* sscratch holds a0 now, and must be 0 again; t registers may be in use by the guest load,
+	   which is a call: it lets them go */
+from_hypervisor:
+	csrrw	a0, CSR_SSCRATCH, zero
+	csrr	t0, CSR_SEPC
+	lla	t1, guest_fetch_load
+	bne	t0, t1, bug
+	lla	t0, guest_fetch_fault
+	csrw	CSR_SEPC, t0
+	sret
+bug:
+	/* Give the report a stack that is sure to be there. */
+	lla	sp, panic_stack_top
+	call	trap_bug
+
+	.bss
+	.balign 16
+	.skip	4096
+panic_stack_top:

@@ -1,0 +1,39 @@
+/*
+ * What a guest's harts can do: the extensions of the host that work in a VM, less what its
+ * description hides; and the switches that make the hardware agree with what is shown.
+ */
+#ifndef HYP_VCPU_ISA_H
+#define HYP_VCPU_ISA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define ISA_STRING_MAX 512
+#define ISA_NAME_MAX   32
+
+struct isa {
+	char string[ISA_STRING_MAX]; /* for riscv,isa: "rv64imafdc_zicsr_..." */
+	uint64_t henvcfg;	     /* what the extensions shown need there */
+	uint64_t hstateen0;
+	bool has_sstc;	    /* the guest uses stimecmp directly */
+	bool has_f, has_v;  /* floating-point, vector state: exists and is switched */
+	bool host_has_stateen;
+	bool host_has_sstc;
+	bool adue;	    /* hardware sets A and D for this guest */
+};
+
+/**
+ * Work out the guest's ISA from the host's ISA string @from, on a core with H.
+ * @mask: names of extensions to hide, each ended by 0, @mask_bytes in all; may be NULL.
+ */
+void isa_init(struct isa *isa, const char *from, const char *mask, size_t mask_bytes);
+
+/**
+ * The extensions that ISA string @isa names, one after the other.
+ * @at: 0 for the first, then what the last call returned; 0 is returned after the last.
+ * @name: gets the name, at least ISA_NAME_MAX bytes; a longer one is cut.
+ */
+size_t isa_next(const char *isa, size_t at, char *name);
+
+#endif

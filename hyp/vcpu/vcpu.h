@@ -1,0 +1,119 @@
+/*
+ * One guest hart.
+ *
+ * A vcpu's state is in the hart's registers while it is loaded (hart->vcpu points to it) and in
+ * struct vcpu otherwise; csr.c has the one list that says which register goes where. The general
+ * registers are in .frame whenever the hypervisor runs.
+ */
+#ifndef HYP_VCPU_VCPU_H
+#define HYP_VCPU_VCPU_H
+
+#include <stdatomic.h>
+
+#include "hyp/arch/addr.h"
+#include "hyp/arch/cause.h"
+#include "hyp/arch/hart.h"
+#include "hyp/vcpu/csr.h"
+#include "hyp/vcpu/fp.h"
+#include "hyp/vcpu/isa.h"
+#include "hyp/vs-stage/walk.h"
+
+struct vm;
+
+#define VCPUS_MAX 8
+
+/* Registers x0..x31 of the guest, x[0] stays 0. hyp/trap/entry.S knows the offsets. */
+struct frame {
+	uint64_t x[32];
+	uint64_t pc;
+	uint64_t host_sp, host_tp; /* of the hart it is loaded on */
+};
+
+enum { X_A0 = 10, X_A1, X_A2, X_A3, X_A4, X_A5, X_A6, X_A7 };
+
+/* The states of the SBI's HSM extension that last. */
+enum vcpu_state {
+	VCPU_STOPPED,
+	VCPU_CLAIMED,  /* somebody is filling .start */
+	VCPU_STARTING, /* .start is filled; its hart will begin there */
+	VCPU_STARTED,
+	VCPU_SUSPENDED,
+};
+
+/* Where a hart begins, in S-mode: HSM's hart_start, a non-retentive suspend, the VM's own start. */
+struct vcpu_start {
+	uint64_t pc, a0, a1;
+};
+/* .pc of a retentive suspend: odd, so no instruction is there; go on where it was. */
+#define VCPU_START_HERE 1
+
+/* What other harts may ask of a vcpu; its hart looks before each entry. */
+enum vcpu_request {
+	VCPU_REQ_IRQ = 1 << 0,	/* an interrupt changed: irq.h */
+	VCPU_REQ_PARK = 1 << 1, /* its VM is coming to its end: leave the guest for good */
+	VCPU_REQ_STATE = 1 << 2, /* .state is not STARTED any more, or is to become so */
+};
+
+#define EXIT_CAUSES 64 /* exceptions 0..31, then interrupts */
+
+struct vcpu {
+	struct frame frame; /* first: entry.S takes a vcpu's address for its frame's */
+
+	/* Any hart. */
+	_Atomic uint32_t requests; /* set of enum vcpu_request */
+	_Atomic uint32_t state;	   /* enum vcpu_state */
+	_Atomic uint32_t irq_software; /* 1: to be set in hvip once */
+	_Atomic uint32_t irq_external; /* 1 or 0: what hvip's bit is to follow */
+
+	/* Fixed while the VM lives. */
+	struct vm *vm;
+	struct gstage *gstage;
+	const struct isa *isa;
+	struct hart *hart; /* the host hart it is pinned to */
+	unsigned id;	   /* the guest's hart id */
+	struct fp_state *fp;
+
+	/* Its own hart only; .start belongs to whoever moved .state from STOPPED to STARTING. */
+	struct vcpu_start start;
+	struct vcpu_csrs csr;
+	struct hart *fp_on; /* fp.c */
+	bool parked;	    /* has left the guest since its VM's end was asked for; vm.c */
+	uint64_t timer;	    /* timer.h: when, ~0 for never; not used where the guest has Sstc */
+	uint64_t exits[EXIT_CAUSES];
+};
+
+/**
+ * Make @v what a hart is at reset. @v isn't loaded anywhere.
+ */
+void vcpu_reset(struct vcpu *v);
+
+/**
+ * Put @v's state into this hart's registers; nothing else may be loaded.
+ */
+void vcpu_load(struct vcpu *v);
+
+/**
+ * Bring the state of the vcpu that is loaded on this hart home into its struct.
+ */
+void vcpu_unload(void);
+
+/**
+ * Go on at @s: S-mode, translation off, interrupts off. @v is loaded on this hart.
+ */
+void vcpu_begin(struct vcpu *v, struct vcpu_start s);
+
+/**
+ * Give the guest exception @cause with @tval, as its hart would have: sepc, scause, stval, sstatus,
+ * and the pc at stvec. @v is loaded on this hart.
+ */
+void vcpu_inject(struct vcpu *v, enum cause cause, uint64_t tval);
+
+/* What selects the translation of an access that the guest makes now. @v is loaded here. */
+struct regime vcpu_regime(const struct vcpu *v);
+
+/**
+ * Ask for @bits of enum vcpu_request. Any hart; the vcpu's hart looks before the guest runs on.
+ */
+void vcpu_kick(struct vcpu *v, uint32_t bits);
+
+#endif

@@ -1,0 +1,140 @@
+/*
+ * The walk of a guest's own table. See walk.h; the numbers are the steps of "Virtual Address
+ * Translation Process".
+ *
+ * Invariant: an entry is read once, checked, used; what the guest writes meanwhile doesn't matter.
+ * Next to read: permit.h, the rules of step 6 and 7; then g-stage/, where the gpa goes.
+ */
+#include "hyp/vs-stage/walk.h"
+
+#include "hyp/vs-stage/permit.h"
+
+static const struct pt_mode vsstage_modes[] = {
+	{ "sv39", ATP_MODE_SV39, 3, 0 },
+	{ "sv48", ATP_MODE_SV48, 4, 0 },
+	{ "sv57", ATP_MODE_SV57, 5, 0 },
+};
+
+static const struct pt_mode *mode_of(uint64_t atp)
+{
+	uint64_t mode = atp >> ATP_MODE_SHIFT;
+
+	for (unsigned i = 0; i < sizeof(vsstage_modes) / sizeof(vsstage_modes[0]); i++)
+		if (vsstage_modes[i].atp_mode == mode)
+			return &vsstage_modes[i];
+	return NULL;
+}
+
+/* All bits above the translated ones must equal the highest translated one. */
+static bool is_canonical(const struct pt_mode *m, gva_t at)
+{
+	unsigned unused = 64 - pt_address_bits(m);
+
+	return (uint64_t)((int64_t)(at.v << unused) >> unused) == at.v;
+}
+
+static struct walk ends(int result, gpa_t at)
+{
+	return (struct walk){ .result = result, .at = at };
+}
+
+/* Svnapot: N with PPN[3:0] = 1000 makes 64 KiB of sixteen entries; nothing else is defined. */
+static bool napot_is_reserved(pte_t e, const struct regime *r, unsigned level)
+{
+	return (e & PTE_N) && (!r->napot || level != 0 || (e >> PTE_PPN_SHIFT & 0xf) != 8);
+}
+
+/* Svpbmt: three types of memory, which change nothing here; the fourth encoding is reserved. */
+static bool pbmt_is_reserved(pte_t e, const struct regime *r)
+{
+	return (e & PTE_PBMT) && (!r->pbmt || (e & PTE_PBMT) == PTE_PBMT);
+}
+
+/* Step 3, 4 and 5: reserved encodings. */
+static bool entry_is_reserved(pte_t e, const struct regime *r, unsigned level)
+{
+	if ((e & PTE_W) && !(e & PTE_R))
+		return true;
+	if (e & PTE_RESERVED)
+		return true;
+	if (!pte_is_leaf(e))
+		return level == 0 || (e & (PTE_D | PTE_A | PTE_U | PTE_PBMT | PTE_N)) != 0;
+	return napot_is_reserved(e, r, level) || pbmt_is_reserved(e, r) ||
+	       !is_aligned(pte_address(e), pt_span(level));
+}
+
+static uint64_t leaf_address(pte_t e, unsigned level, gva_t at)
+{
+	uint64_t span = e & PTE_N ? KIB(64) : pt_span(level);
+
+	return align_down(pte_address(e), span) | (at.v & (span - 1));
+}
+
+/* Step 8: set A, and D for a store, if the entry is still what was checked. */
+static bool set_accessed(pte_t *at, pte_t seen, enum access want)
+{
+	pte_t wanted = seen | PTE_A | (want == ACCESS_STORE ? PTE_D : 0);
+
+	return __atomic_compare_exchange_n(at, &seen, wanted, false, __ATOMIC_RELAXED,
+					   __ATOMIC_RELAXED);
+}
+
+static bool lacks_accessed(pte_t e, enum access want)
+{
+	return !(e & PTE_A) || (want == ACCESS_STORE && !(e & PTE_D));
+}
+
+static void record(struct walk_log *log, unsigned level, gpa_t at, pte_t e)
+{
+	if (log)
+		log->step[log->n++] = (struct walk_step){ level, at, e };
+}
+
+static struct walk walk_tables(struct gstage *gs, const struct regime *r, const struct pt_mode *m,
+			     gva_t at, enum access want, struct walk_log *log)
+{
+	uint64_t table = (r->atp & ATP_PPN_MASK) << PAGE_SHIFT;
+
+	for (unsigned level = m->levels - 1u;; level--) {
+		gpa_t entry_at = gpa(table + 8 * pt_index(m, level, at.v));
+		pte_t *entry = gstage_pointer(gs, entry_at, ACCESS_LOAD);
+		pte_t e;
+
+		if (!entry)
+			return ends(WALK_ACCESS, entry_at);
+		e = __atomic_load_n(entry, __ATOMIC_RELAXED);
+		record(log, level, entry_at, e);
+		if (!pte_is_valid(e) || entry_is_reserved(e, r, level))
+			return ends(WALK_PAGE, entry_at);
+		if (!pte_is_leaf(e)) {
+			table = pte_address(e);
+			continue;
+		}
+		if (!permit(e, r, want))
+			return ends(WALK_PAGE, entry_at);
+		if (lacks_accessed(e, want)) {
+			if (!r->adue)
+				return ends(WALK_PAGE, entry_at);
+			entry = gstage_pointer(gs, entry_at, ACCESS_STORE);
+			if (!entry)
+				return ends(WALK_ACCESS, entry_at);
+			if (!set_accessed(entry, e, want))
+				return ends(WALK_AGAIN, entry_at);
+		}
+		return (struct walk){ WALK_OK, gpa(leaf_address(e, level, at)), e, level };
+	}
+}
+
+struct walk vsstage_walk(struct gstage *gs, const struct regime *r, gva_t at, enum access want,
+			 struct walk_log *log)
+{
+	const struct pt_mode *m = mode_of(r->atp);
+
+	if (log)
+		log->n = 0;
+	if (!m)
+		return ends(WALK_OK, gpa(at.v));
+	if (!is_canonical(m, at))
+		return ends(WALK_PAGE, gpa(0));
+	return walk_tables(gs, r, m, at, want, log);
+}

@@ -1,0 +1,41 @@
+# `make bench`: the same guests bare and under Gnomon, side by side. See tests/bench/bench --help.
+#
+# Needs from guests/guests.mk: GUEST_CC, GUEST_CFLAGS, GUEST_ARCH, GUEST_LDFLAGS, GUEST_LIB; from
+# tools/tools.mk: KERNEL, setup-build.
+# BENCHFLAGS goes to the driver: `make bench BENCHFLAGS="--quick --check"`.
+
+CROSS ?= riscv64-linux-gnu-
+BENCH_WARN := -Wall -Wextra -Wconversion -Wshadow -Wmissing-prototypes -Wswitch-enum -Werror
+BENCH_FILES := build/bench/micro.bin build/bench/linux.cpio build/bench/count-1.so \
+	build/bench/count-4.so
+
+build/bench/micro.o: tests/bench/micro.c guests/guests.mk
+	@mkdir -p $(@D)
+	$(GUEST_CC) $(GUEST_CFLAGS) -c $< -o $@
+
+build/bench/micro.elf: build/bench/micro.o $(GUEST_LIB) guests/lib/guest.ld
+	$(GUEST_CC) $(GUEST_ARCH) $(GUEST_LDFLAGS) $< $(GUEST_LIB) -o $@
+
+build/bench/micro.bin: build/bench/micro.elf
+	$(CROSS)objcopy -O binary $< $@
+
+build/bench/init: tests/bench/linux.c
+	@mkdir -p $(@D)
+	$(CROSS)gcc -static -O2 -std=gnu11 $(BENCH_WARN) $< -o $@
+
+# The RAM disk holds one file, and is the same on every machine.
+build/bench/linux.cpio: build/bench/init
+	@install -D $< $(@D)/root/init && touch -d @0 $(@D)/root/init
+	cd $(@D)/root && echo init | cpio -o -H newc -R 0:0 --reproducible --quiet >../$(@F)
+
+build/bench/count-%.so: tests/bench/count.c
+	@mkdir -p $(@D)
+	gcc -shared -fPIC -fvisibility=hidden -O2 -std=c11 $(BENCH_WARN) -DAPI=$* $< -o $@
+
+.PHONY: bench bench-files
+bench-files: $(BENCH_FILES)
+
+bench: setup-build $(KERNEL) build/gnomon.bin $(BENCH_FILES)
+	tests/bench/bench --kernel $(KERNEL) --json build/bench.json $(BENCHFLAGS)
+
+-include build/bench/micro.d

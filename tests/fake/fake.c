@@ -1,0 +1,112 @@
+/*
+ * The fake machine. See fake.h. Invariant: nothing here does anything that a test can't see.
+ */
+#include "tests/fake/fake.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "hyp/arch/cause.h"
+#include "hyp/arch/cpu.h"
+#include "hyp/lib/exit.h"
+#include "hyp/mm/phys.h"
+#include "sbi/call/call.h"
+
+struct fake fake;
+jmp_buf fake_end;
+bool fake_end_expected;
+int fake_end_status;
+
+void fake_reset(void)
+{
+	memset(&fake, 0, sizeof(fake));
+	fake.hgatp_modes = UINT64_C(1) << ATP_MODE_BARE | UINT64_C(1) << ATP_MODE_SV39 |
+			   UINT64_C(1) << ATP_MODE_SV48 | UINT64_C(1) << ATP_MODE_SV57;
+	fake.hgatp_vmids = HGATP_VMID_MASK;
+	for (unsigned i = 0; i < 8; i++)
+		fake.harts[i].index = i;
+	fake.hart = &fake.harts[0];
+}
+
+uint64_t fake_csr_legal(unsigned csr, uint64_t v)
+{
+	uint64_t dropped = HGATP_VMID_MASK & ~fake.hgatp_vmids;
+
+	if (csr != CSR_HGATP)
+		return v;
+	if (!(fake.hgatp_modes >> (v >> ATP_MODE_SHIFT) & 1))
+		return fake.csr[csr];
+	return v & ~(dropped << HGATP_VMID_SHIFT);
+}
+
+void fake_fence(enum fake_fence_kind kind, uint64_t at, uint64_t id)
+{
+	fake.fence[kind] = (struct fake_fences){ fake.fence[kind].n + 1, at, id };
+}
+
+struct guest_fetch guest_fetch(gva_t at)
+{
+	uint16_t value = 0;
+	uint64_t fault = CAUSE_FETCH_PAGE;
+
+	if (fake.guest_fetch_fault)
+		fault = fake.guest_fetch_fault(at.v, &value);
+	return (struct guest_fetch){ value, fault ? fault + 1 : 0 };
+}
+
+struct sbi_ret sbi_call(uint64_t ext, uint64_t fid, uint64_t a0, uint64_t a1, uint64_t a2,
+			uint64_t a3, uint64_t a4)
+{
+	if (ext == SBI_LEGACY_CONSOLE_PUTCHAR) {
+		if (fake.text_n < FAKE_TEXT_MAX - 1)
+			fake.text[fake.text_n++] = (char)a0;
+		return (struct sbi_ret){ 0, 0 };
+	}
+	if (fake.sbi_n < FAKE_SBI_MAX)
+		fake.sbi[fake.sbi_n] = (struct fake_sbi_call){ ext, fid, { a0, a1, a2, a3, a4 } };
+	fake.sbi_n++;
+	return (struct sbi_ret){ fake.sbi_error, fake.sbi_value };
+}
+
+unsigned fake_sbi_count(uint64_t ext, uint64_t fid)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < fake.sbi_n && i < FAKE_SBI_MAX; i++)
+		n += fake.sbi[i].ext == ext && fake.sbi[i].fid == fid;
+	return n;
+}
+
+void fake_ram(uint64_t base, uint64_t bytes)
+{
+	static void *ram;
+	static uint64_t size;
+
+	if (ram)
+		munmap(ram, size);
+	size = bytes;
+	ram = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+		   -1, 0);
+	if (ram == MAP_FAILED) {
+		perror("fake RAM");
+		exit(1);
+	}
+	phys_offset = (uint64_t)(uintptr_t)ram - base;
+}
+
+void machine_exit_through(volatile uint32_t *regs)
+{
+	(void)regs;
+}
+
+void machine_exit(unsigned status)
+{
+	if (!fake_end_expected) {
+		fprintf(stderr, "the machine ended with status %u: %s\n", status, fake.text);
+		abort();
+	}
+	fake_end_status = (int)status;
+	longjmp(fake_end, 1);
+}

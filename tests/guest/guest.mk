@@ -1,0 +1,27 @@
+# In-guest tests: tests/guest/NAME.c on the kit in guests/lib, as build/tests/guest/NAME.elf.
+#
+# For the top Makefile: GUEST_TESTS (suites: exit status 0 or 1, "N passed, N failed, N skipped") and
+# GUEST_EXITS (tiny guests that end the machine in one way each, see README.md). Include after
+# guests/guests.mk.
+
+GUEST_TEST_NAMES := perms paging fences traps csr sbi timer harts mmio board ram state
+GUEST_EXIT_NAMES := exit-code exit-srst exit-legacy reboot
+GUEST_TESTS := $(GUEST_TEST_NAMES:%=build/tests/guest/%.elf)
+GUEST_EXITS := $(GUEST_EXIT_NAMES:%=build/tests/guest/%.elf)
+
+build/tests/guest/%.o: tests/guest/%.c guests/guests.mk tests/guest/guest.mk
+	@mkdir -p $(@D)
+	$(GUEST_CC) $(GUEST_CFLAGS) -c $< -o $@
+
+build/tests/guest/ops.o: tests/guest/ops.S guests/guests.mk
+	@mkdir -p $(@D)
+	$(GUEST_CC) $(GUEST_CFLAGS) -c $< -o $@
+
+$(GUEST_TESTS) $(GUEST_EXITS): %.elf: %.o build/tests/guest/tap.o build/tests/guest/ops.o \
+		$(GUEST_LIB) guests/lib/guest.ld
+	$(GUEST_CC) $(GUEST_ARCH) $(GUEST_LDFLAGS) $(filter %.o,$^) -o $@
+
+.PHONY: guest-tests
+guest-tests: $(GUEST_TESTS) $(GUEST_EXITS)
+
+-include $(wildcard build/tests/guest/*.d)

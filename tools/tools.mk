@@ -1,0 +1,37 @@
+# Set-up and what the launcher needs: downloads in the cache, the Linux guest's initial RAM disk.
+#
+# Offers to the rest of the build:
+#   CACHE            where downloads are kept between clones
+#   KERNEL, INITRD   the Linux guest's files; set either to use your own, without a download
+#   LINUX_GUEST      both, as prerequisites
+#   setup-build, setup-test, setup-qemu10   see tools/setup
+
+CACHE := $(or $(GNOMON_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/gnomon)
+KERNEL ?= $(CACHE)/linux/Image
+INITRD ?= build/linux/initrd.cpio
+LINUX_GUEST = $(KERNEL) $(INITRD)
+
+.PHONY: setup-build setup-test setup-qemu10
+setup-build setup-test setup-qemu10: setup-%:
+	@tools/setup $*
+
+# These rules have no prerequisites: what is in the cache stays until it is removed by hand.
+$(CACHE)/linux/Image $(CACHE)/linux/busybox &:
+	@tools/setup linux
+
+$(CACHE)/libfdt/libfdt.a:
+	@tools/setup libfdt
+
+$(CACHE)/qemu10/qemu-system-riscv64:
+	@tools/setup qemu10
+
+# A cpio archive that is the same on every machine: fixed times, owners, inodes and order.
+build/linux/initrd.cpio: guests/linux/init $(CACHE)/linux/busybox tools/tools.mk
+	@rm -rf build/linux/root && mkdir -p build/linux/root/bin
+	@install -m 755 guests/linux/init build/linux/root/init
+	@install -m 755 $(CACHE)/linux/busybox build/linux/root/bin/busybox
+	@ln -s busybox build/linux/root/bin/sh
+	@find build/linux/root -exec touch -h -d @0 '{}' +
+	@cd build/linux/root && find . | LC_ALL=C sort | \
+		cpio --quiet --reproducible -o -H newc -R 0:0 >../initrd.tmp
+	@mv build/linux/initrd.tmp $@
