@@ -13,6 +13,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* A function off the hot path: kept out of line, so that its caller needs no stack for it. */
+#define COLD __attribute__((noinline, cold))
+
 typedef struct {
 	uint64_t v;
 } gva_t; /* guest virtual */

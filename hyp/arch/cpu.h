@@ -129,15 +129,37 @@ ALWAYS_INLINE void hfence_vvma_page_asid(gva_t at, uint64_t asid)
 }
 
 /*
- * A guest's parcel of instruction, read as the guest would fetch it (HLVX.HU), for the privilege
- * in hstatus.SPVP. A read that faults returns with .cause set, and scause, stval, htval and htinst
- * as that trap left them; hstatus and sstatus are put back to "trapped from the guest".
+ * The guest's memory, read as the guest would fetch an instruction (HLVX.HU, HLVX.WU), for the
+ * privilege in hstatus.SPVP. A read that faults returns with .failed set; scause, stval, htval and
+ * htinst are then that trap's, hstatus and sstatus are put back to "trapped from the guest".
  */
 struct guest_fetch {
-	uint64_t value; /* 16 bits */
-	uint64_t cause; /* 0: value is good; otherwise scause + 1 */
+	uint64_t value; /* 16 bits, zero-extended; 32 bits for the word */
+	uint64_t failed;
 };
-struct guest_fetch guest_fetch(gva_t at);
+/*
+ * The two loads, in guest_fetch.S. They are called from here alone, for all but a0, a1, ra and two
+ * temporaries live on: nothing has to be saved around them.
+ */
+#define GUEST_FETCH(name)                                                                          \
+	register uint64_t value __asm__("a0") = at.v;                                              \
+	register uint64_t failed __asm__("a1");                                                    \
+	__asm__ volatile("call " name                                                              \
+			 : "+r"(value), "=r"(failed)                                               \
+			 :                                                                         \
+			 : "ra", "t0", "t1", "memory");                                            \
+	return (struct guest_fetch){ value, failed }
+
+ALWAYS_INLINE struct guest_fetch guest_fetch_half(gva_t at)
+{
+	GUEST_FETCH("guest_fetch_half_load");
+}
+
+/* @at is 4-byte aligned. */
+ALWAYS_INLINE struct guest_fetch guest_fetch_word(gva_t at)
+{
+	GUEST_FETCH("guest_fetch_word_load");
+}
 
 /* This hart's own structure. */
 ALWAYS_INLINE struct hart *this_hart(void)

@@ -1,18 +1,23 @@
 /*
- * guest_fetch(): one guest load that may fault, and the place its trap returns to.
+ * Guest loads that may fault, and the place their traps return to.
  *
- * The only instruction of the hypervisor that is allowed to trap is the HLVX below: hyp/trap/entry.S
- * sends a trap whose sepc is guest_fetch_load to guest_fetch_fault. See hyp/arch/cpu.h.
+ * The only instructions of the hypervisor that are allowed to trap are the two HLVX below:
+ * hyp/trap/entry.S sends a trap with such an sepc to guest_fetch_fault. See hyp/arch/cpu.h.
  */
 #include "hyp/arch/csr.h"
 
 	.option arch, +h
 	.text
-	.globl guest_fetch, guest_fetch_load, guest_fetch_fault
-	.balign 4
-guest_fetch:
-guest_fetch_load:
+	.globl	guest_fetch_half_load, guest_fetch_word_load, guest_fetch_fault
+	.balign	4
+guest_fetch_half_load:
 	hlvx.hu	a0, (a0)
+	li	a1, 0
+	ret
+
+	.balign	4
+guest_fetch_word_load:
+	hlvx.wu	a0, (a0)
 	li	a1, 0
 	ret
 
@@ -30,6 +35,5 @@ guest_fetch_fault:
 	csrc	CSR_SSTATUS, a1
 	j	2f
 1:	csrs	CSR_SSTATUS, a1
-2:	csrr	a1, CSR_SCAUSE
-	addi	a1, a1, 1
+2:	li	a1, 1
 	ret

@@ -29,7 +29,8 @@ static uint32_t field(uint32_t bits, unsigned from, unsigned count)
 }
 
 /* By major opcode, bits 6..2, and funct3. LR and SC are told from AMOs by funct5. */
-#define OPCODE_AMO 0x0b
+#define OPCODE_AMO    0x0b
+#define OPCODE_STORES 0x08 /* set in those of stores, clear in those of loads */
 static const uint8_t shapes[32][8] = {
 	[0x00] = { LOAD + B + SIGNED, LOAD + H + SIGNED, LOAD + W + SIGNED, LOAD + D, /* lb .. */
 		   LOAD + B, LOAD + H, LOAD + W },				      /* lbu .. */
@@ -42,7 +43,7 @@ static const uint8_t shapes[32][8] = {
 static struct insn from_shape(unsigned shape, uint8_t length)
 {
 	return (struct insn){
-		.kind = (enum insn_kind)(shape & KIND),
+		.kind = (uint8_t)(shape & KIND),
 		.length = length,
 		.width = (uint8_t)(1u << (shape >> 3 & 3)),
 		.is_signed = (shape & SIGNED) != 0,
@@ -51,7 +52,7 @@ static struct insn from_shape(unsigned shape, uint8_t length)
 }
 
 /* "A" Extension: the value of funct5 for each; others are reserved, or of other extensions. */
-static enum insn_kind amo_kind(uint32_t bits)
+static uint8_t amo_kind(uint32_t bits)
 {
 	static const uint8_t kinds[32] = {
 		[0x00] = INSN_AMO, /* amoadd */
@@ -66,14 +67,9 @@ static enum insn_kind amo_kind(uint32_t bits)
 		[0x18] = INSN_AMO, /* amominu */
 		[0x1c] = INSN_AMO, /* amomaxu */
 	};
-	enum insn_kind kind = (enum insn_kind)kinds[field(bits, 27, 5)];
+	uint8_t kind = kinds[field(bits, 27, 5)];
 
 	return kind == INSN_LR && field(bits, 20, 5) != 0 ? INSN_OTHER : kind;
-}
-
-static int32_t store_immediate(uint32_t bits)
-{
-	return ((int32_t)(bits & 0xfe000000) >> 20) | (int32_t)field(bits, 7, 5);
 }
 
 static struct insn decode_32(uint32_t bits)
@@ -81,15 +77,23 @@ static struct insn decode_32(uint32_t bits)
 	unsigned opcode = field(bits, 2, 5);
 	struct insn i = from_shape(shapes[opcode][field(bits, 12, 3)], 4);
 
-	i.base = (uint8_t)field(bits, 15, 5);
 	i.reg = (uint8_t)field(bits, i.kind == INSN_STORE ? 20 : 7, 5);
-	if (i.kind == INSN_LOAD)
-		i.immediate = (int32_t)bits >> 20;
-	else if (i.kind == INSN_STORE)
-		i.immediate = store_immediate(bits);
-	else if (opcode == OPCODE_AMO && i.kind == INSN_AMO)
+	if (i.kind == INSN_AMO)
 		i.kind = amo_kind(bits);
 	return i;
+}
+
+static struct insn_address address_32(uint32_t bits)
+{
+	unsigned opcode = field(bits, 2, 5);
+	struct insn_address a = { .base = (uint8_t)field(bits, 15, 5) };
+
+	if (opcode == OPCODE_AMO)
+		return a;
+	a.immediate = (int32_t)bits >> 20;
+	if (opcode & OPCODE_STORES)
+		a.immediate = (a.immediate & ~31) | (int32_t)field(bits, 7, 5);
+	return a;
 }
 
 /* Where the pieces of a compressed immediate lie: @count bits at @from are its bits from @to up. */
@@ -176,29 +180,50 @@ static int32_t compressed_immediate(uint32_t bits, const struct piece *p)
 	return (int32_t)v;
 }
 
+static bool uses_sp(const struct compressed *c)
+{
+	return c->format >= LOAD_WORD_SP;
+}
+
 static struct insn decode_16(uint32_t bits)
 {
 	const struct compressed *c = find_compressed(bits);
 	struct insn i = from_shape(c->shape, 2);
 
-	i.immediate = compressed_immediate(bits, formats[c->format]);
-	if (c->format < LOAD_WORD_SP) {
-		i.base = (uint8_t)(8 + field(bits, 7, 3));
+	if (!uses_sp(c)) {
 		i.reg = (uint8_t)(8 + field(bits, 2, 3));
 		return i;
 	}
-	i.base = X_SP;
 	i.reg = (uint8_t)field(bits, i.kind == INSN_STORE ? 2 : 7, 5);
 	if (i.kind == INSN_LOAD && !i.is_float && i.reg == 0)
 		i.kind = INSN_OTHER; /* c.lwsp and c.ldsp to x0 are reserved */
 	return i;
 }
 
-/* Low bits 11 begin an instruction of 32 bits or, followed by 111, a longer one: no row has that.
- */
+static struct insn_address address_16(uint32_t bits)
+{
+	const struct compressed *c = find_compressed(bits);
+
+	return (struct insn_address){
+		.base = (uint8_t)(uses_sp(c) ? X_SP : 8 + field(bits, 7, 3)),
+		.immediate = compressed_immediate(bits, formats[c->format]),
+	};
+}
+
+/* Low bits 11 begin an instruction of 32 bits or, followed by 111, a longer one: no row has that. */
+static bool is_compressed(uint32_t bits)
+{
+	return (bits & 3) != 3;
+}
+
 struct insn insn_decode(uint32_t bits)
 {
-	return (bits & 3) == 3 ? decode_32(bits) : decode_16(bits);
+	return is_compressed(bits) ? decode_16(bits) : decode_32(bits);
+}
+
+struct insn_address insn_address(uint32_t bits)
+{
+	return is_compressed(bits) ? address_16(bits) : address_32(bits);
 }
 
 /*
@@ -209,9 +234,7 @@ struct insn insn_decode_transformed(uint64_t htinst, unsigned *offset)
 {
 	struct insn i = decode_32((uint32_t)htinst | 2);
 
-	*offset = i.base;
-	i.base = 0;
-	i.immediate = 0;
+	*offset = field((uint32_t)htinst, 15, 5);
 	i.length = htinst & 2 ? 4 : 2;
 	return i;
 }

@@ -19,14 +19,13 @@ enum insn_kind {
 };
 
 struct insn {
-	enum insn_kind kind;
-	uint8_t length;	   /* 2 or 4 bytes */
-	uint8_t width;	   /* bytes accessed: 1, 2, 4, 8 */
-	uint8_t reg;	   /* rs2 of a store, rd of everything else; x0..x31 or f0..f31 */
-	uint8_t base;	   /* rs1: where the address comes from */
-	bool is_signed;	   /* what is loaded is sign-extended */
-	bool is_float;	   /* .reg is an f register; a load of less than 8 bytes is NaN-boxed */
-	int32_t immediate; /* added to x[base] */
+	uint8_t kind;	/* enum insn_kind */
+	uint8_t length; /* 2 or 4 bytes */
+	uint8_t width;	/* bytes accessed: 1, 2, 4, 8 */
+	uint8_t reg;	/* rs2 of a store, rd of everything else; x0..x31 or f0..f31 */
+	bool is_signed; /* what is loaded is sign-extended */
+	bool is_float;	/* .reg is an f register; a load of less than 8 bytes is NaN-boxed */
+	uint16_t spare; /* 8 bytes in all, so that a table's row is a shift away */
 };
 
 /**
@@ -35,9 +34,42 @@ struct insn {
  */
 struct insn insn_decode(uint32_t bits);
 
+/*
+ * What insn_decode() said of a few instructions: a driver reaches its device by the same ones over
+ * and over. Zero-initialised it is empty; one hart uses it.
+ */
+#define INSN_MEMOS 8
+struct insn_memo {
+	uint32_t bits[INSN_MEMOS]; /* 0, an illegal instruction, where there is none */
+	struct insn insn[INSN_MEMOS];
+};
+
+/* The same as insn_decode(); the answer lies in @memo until the next call. */
+static inline const struct insn *insn_recall(struct insn_memo *memo, uint32_t bits)
+{
+	unsigned row = (bits ^ bits >> 7) % INSN_MEMOS;
+
+	if (memo->bits[row] != bits) {
+		memo->bits[row] = bits;
+		memo->insn[row] = insn_decode(bits);
+	}
+	return &memo->insn[row];
+}
+
+/* Where a load or store gets its address from: x[.base] + .immediate. */
+struct insn_address {
+	uint8_t base;
+	int32_t immediate;
+};
+
+/**
+ * The address operands of @bits, which insn_decode() knows as a load, store, AMO or LR.
+ */
+struct insn_address insn_address(uint32_t bits);
+
 /**
  * Decode a transformed instruction from htinst (neither 0 nor a pseudo-instruction): .length is
- * the original's; .base and .immediate are 0, *@offset gets the Addr. Offset field.
+ * the original's; *@offset gets the Addr. Offset field.
  */
 struct insn insn_decode_transformed(uint64_t htinst, unsigned *offset);
 

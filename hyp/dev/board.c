@@ -26,19 +26,10 @@ enum err board_map(struct gstage *gs)
 {
 	for (unsigned id = 0; id < BOARD_DEVICES; id++) {
 		const struct board_device *d = &board_devices[id];
-		enum err e = gstage_add_device(gs, gpa(d->base), d->bytes, id);
+		enum err e = gstage_add_device(gs, gpa(d->base), d->bytes, d);
 
 		if (e != OK)
 			return e;
 	}
 	return OK;
-}
-
-enum mmio_result board_access(struct board *b, unsigned id, struct mmio *m)
-{
-	const struct board_device *d = &board_devices[id];
-
-	if (!(d->widths & m->width) || !is_aligned(m->offset, m->width))
-		return MMIO_FAULT;
-	return d->access(b, m);
 }

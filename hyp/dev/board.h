@@ -21,11 +21,11 @@ struct board {
 	struct finisher finisher;
 };
 
-/* A row of the board's table; the row's number is the device's id in the G-stage. */
+/* A row of the board's table. */
 struct board_device {
 	const char *name;
 	uint64_t base, bytes; /* as the device tree has them; not every byte is a register */
-	unsigned widths;      /* a sum of the widths that work: 1 + 2 + 4 + 8 */
+	uint64_t widths;      /* a sum of the widths that work: 1 + 2 + 4 + 8 */
 	enum mmio_result (*access)(struct board *b, struct mmio *m);
 };
 
@@ -47,9 +47,15 @@ void board_reset(struct board *b, struct vcpu *vcpus, unsigned n);
 MUST_USE enum err board_map(struct gstage *gs);
 
 /**
- * Carry out @m on device @id, one of BOARD_*. A width that the device doesn't take, or a place
- * that isn't aligned to it, is MMIO_FAULT.
+ * Carry out @m on device @d, a row of board_devices. A width that the device doesn't take, or a
+ * place that isn't aligned to it, is MMIO_FAULT.
  */
-enum mmio_result board_access(struct board *b, unsigned id, struct mmio *m);
+static inline enum mmio_result board_access(struct board *b, const struct board_device *d,
+					    struct mmio *m)
+{
+	if (!(d->widths & m->width) || !is_aligned(m->offset, m->width))
+		return MMIO_FAULT;
+	return d->access(b, m);
+}
 
 #endif

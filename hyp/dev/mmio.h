@@ -10,7 +10,7 @@
 /* One access of a guest to a device's registers. */
 struct mmio {
 	uint64_t offset; /* from the device's base; aligned to .width */
-	unsigned width;	 /* 1, 2, 4 or 8 bytes */
+	uint64_t width;	 /* 1, 2, 4 or 8 bytes */
 	bool is_store;
 	uint64_t value; /* store: what to write; load: gets what was read, zero-extended */
 };

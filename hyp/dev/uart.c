@@ -225,24 +225,27 @@ static void write_mcr(struct board *b, uint8_t value)
 	update_line(b);
 }
 
-static uint8_t read_lsr(struct board *b)
+/* LSR with something to do: bytes that wait to be sent, an overrun to report. */
+static COLD uint8_t read_busy_lsr(struct board *b)
 {
 	struct uart *u = &b->uart;
-	uint8_t lsr;
+	uint8_t lsr = u->has_overrun ? NS_LSR_OVERRUN : 0;
 
-	if (u->tx.n) {
-		send_waiting(u);
-		update_line(b);
-	}
-	lsr = u->tx.n ? 0 : NS_LSR_THRE | NS_LSR_TEMT;
-	if (u->rx.n)
-		lsr |= NS_LSR_DATA;
-	if (u->has_overrun) {
-		lsr |= NS_LSR_OVERRUN;
-		u->has_overrun = false;
-		update_line(b);
-	}
-	return lsr;
+	send_waiting(u);
+	u->has_overrun = false;
+	update_line(b);
+	lsr |= u->tx.n ? 0 : NS_LSR_THRE | NS_LSR_TEMT;
+	return u->rx.n ? lsr | NS_LSR_DATA : lsr;
+}
+
+/* Drivers ask for it before every byte. */
+static uint8_t read_lsr(struct board *b)
+{
+	const struct uart *u = &b->uart;
+
+	if (u->tx.n || u->has_overrun)
+		return read_busy_lsr(b);
+	return u->rx.n ? NS_LSR_THRE | NS_LSR_TEMT | NS_LSR_DATA : NS_LSR_THRE | NS_LSR_TEMT;
 }
 
 /* Loopback joins the modem outputs to the inputs; otherwise somebody is always there. */

@@ -30,7 +30,7 @@ static enum err copy_part(struct gstage *gs, gpa_t at, enum access want, void *o
 {
 	char *guest;
 
-	if (gstage_place(gs, at).kind != GSTAGE_RAM)
+	if (!gstage_is_ram(gs, at))
 		return ERR_RANGE;
 	guest = gstage_pointer(gs, at, want);
 	if (!guest)

@@ -125,7 +125,7 @@ enum err gstage_touch(struct gstage *gs, gpa_t at, enum access want, bool *chang
 	unsigned level;
 
 	*changed = false;
-	if (!span_is_ram(gs, at.v, 1))
+	if (!gstage_is_ram(gs, at))
 		return ERR_RANGE;
 	lock_take(&gs->lock);
 	pte_t found = *table_find(gs, at, &level);

@@ -32,11 +32,13 @@
 enum { GSTAGE_SV39X4, GSTAGE_SV48X4, GSTAGE_SV57X4, GSTAGE_MODES };
 extern const struct pt_mode gstage_modes[GSTAGE_MODES];
 
-/* A device's registers; @id is its owner's number for it. */
+struct board_device;
+
+/* A device's registers, and what hyp/dev/ calls it; that isn't looked at here. */
 struct gstage_device {
 	gpa_t at;
 	uint64_t bytes;
-	unsigned id;
+	const struct board_device *board_device;
 };
 
 /* Bytes of the bundle that a guest finds in its RAM: kernel, initrd. Any alignment. */
@@ -77,7 +79,8 @@ MUST_USE enum err gstage_init(struct gstage *gs, const struct pt_mode *mode,
 			      struct frame_pool *pool, gpa_t ram, uint64_t bytes);
 
 /* Returns OK; ERR_OVERLAP with RAM or another device; ERR_FULL. */
-MUST_USE enum err gstage_add_device(struct gstage *gs, gpa_t at, uint64_t bytes, unsigned id);
+MUST_USE enum err gstage_add_device(struct gstage *gs, gpa_t at, uint64_t bytes,
+				    const struct board_device *device);
 
 /**
  * Let the guest find @bytes of the bundle at @at, and map those pages that are whole.
@@ -86,17 +89,20 @@ MUST_USE enum err gstage_add_device(struct gstage *gs, gpa_t at, uint64_t bytes,
  */
 MUST_USE enum err gstage_add_backing(struct gstage *gs, gpa_t at, uint64_t bytes, hpa_t from);
 
-/* What the guest physical address space has at an address. */
-enum gstage_kind {
-	GSTAGE_HOLE,
-	GSTAGE_RAM,
-	GSTAGE_DEVICE,
-};
-struct gstage_place {
-	enum gstage_kind kind;
-	const struct gstage_device *device; /* GSTAGE_DEVICE only */
-};
-struct gstage_place gstage_place(const struct gstage *gs, gpa_t at);
+/* Whether RAM lies at @at. */
+static inline bool gstage_is_ram(const struct gstage *gs, gpa_t at)
+{
+	return at.v - gs->ram.v < gs->ram_bytes;
+}
+
+/* The device that has registers at @at, or NULL. */
+static inline const struct gstage_device *gstage_device_at(const struct gstage *gs, gpa_t at)
+{
+	for (const struct gstage_device *d = gs->devices; d < gs->devices + gs->devices_n; d++)
+		if (at.v - d->at.v < d->bytes)
+			return d;
+	return NULL;
+}
 
 /**
  * Make RAM at @at ready for @want, as a guest page fault or the hypervisor's own access needs it.

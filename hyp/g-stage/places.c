@@ -30,7 +30,8 @@ enum err gstage_init(struct gstage *gs, const struct pt_mode *mode, struct frame
 	return table_init(gs);
 }
 
-enum err gstage_add_device(struct gstage *gs, gpa_t at, uint64_t bytes, unsigned id)
+enum err gstage_add_device(struct gstage *gs, gpa_t at, uint64_t bytes,
+			   const struct board_device *device)
 {
 	if (gs->devices_n == GSTAGE_DEVICES_MAX)
 		return ERR_FULL;
@@ -39,18 +40,8 @@ enum err gstage_add_device(struct gstage *gs, gpa_t at, uint64_t bytes, unsigned
 	for (unsigned i = 0; i < gs->devices_n; i++)
 		if (ranges_meet(at.v, bytes, gs->devices[i].at.v, gs->devices[i].bytes))
 			return ERR_OVERLAP;
-	gs->devices[gs->devices_n++] = (struct gstage_device){ at, bytes, id };
+	gs->devices[gs->devices_n++] = (struct gstage_device){ at, bytes, device };
 	return OK;
-}
-
-struct gstage_place gstage_place(const struct gstage *gs, gpa_t at)
-{
-	if (range_holds(gs->ram.v, gs->ram_bytes, at.v, 1))
-		return (struct gstage_place){ GSTAGE_RAM, NULL };
-	for (unsigned i = 0; i < gs->devices_n; i++)
-		if (range_holds(gs->devices[i].at.v, gs->devices[i].bytes, at.v, 1))
-			return (struct gstage_place){ GSTAGE_DEVICE, &gs->devices[i] };
-	return (struct gstage_place){ GSTAGE_HOLE, NULL };
 }
 
 /* Map the whole pages of @b where they lie, without W, the 2 MiB ones as such. */

@@ -11,7 +11,10 @@ struct fdt_cells fdt_cells(const void *tree, int node, const char *name)
 	int bytes;
 	const void *at = fdt_getprop(tree, node, name, &bytes);
 
-	return at ? (struct fdt_cells){ at, (unsigned)bytes / 4 } : (struct fdt_cells){ NULL, 0 };
+	/* libfdt before 1.7 lets a length above INT_MAX through. */
+	if (!at || bytes < 0)
+		return (struct fdt_cells){ NULL, 0 };
+	return (struct fdt_cells){ at, (unsigned)bytes / 4 };
 }
 
 uint64_t fdt_number(struct fdt_cells c, unsigned i, unsigned n)
@@ -31,7 +34,7 @@ bool fdt_reg(const void *tree, int parent, int node, unsigned i, uint64_t *base,
 	int a = fdt_address_cells(tree, parent), s = fdt_size_cells(tree, parent);
 	struct fdt_cells reg = fdt_cells(tree, node, "reg");
 
-	if (a < 1 || a > 2 || s < 0 || s > 2 || (i + 1) * (unsigned)(a + s) > reg.n)
+	if (a < 1 || a > 2 || s < 0 || s > 2 || i >= reg.n / (unsigned)(a + s))
 		return false;
 	i *= (unsigned)(a + s);
 	*base = fdt_number(reg, i, (unsigned)a);

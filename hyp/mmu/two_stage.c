@@ -17,143 +17,150 @@
 #include "hyp/arch/insn.h"
 #include "hyp/g-stage/gstage.h"
 
-static struct mmu_answer inject(enum cause cause, uint64_t tval)
+static enum mmu_what inject(struct vcpu *v, enum cause cause, gva_t tval)
 {
-	return (struct mmu_answer){ .what = MMU_INJECT, .cause = cause, .tval = tval };
-}
-
-static struct mmu_answer simply(int what)
-{
-	return (struct mmu_answer){ .what = what };
-}
-
-/* Where the fault is, and whether it is the guest's own table that lies there. */
-struct target {
-	struct walk walk;
-	gpa_t at;
-	bool implicit;
-};
-
-static struct target find_target(struct vcpu *v, const struct fault *f)
-{
-	struct target t = { .walk = { .result = WALK_OK } };
-	struct regime r;
-
-	t.implicit = htinst_is_pseudo(f->htinst);
-	if (f->htval) {
-		/* "the least-significant two bits of stval" complete an explicit access's address;
-		 * a table's entry is 8-byte aligned. */
-		t.at = gpa(f->htval << 2 | (t.implicit ? 0 : f->at.v & 3));
-		return t;
-	}
-	r = vcpu_regime(v);
-	t.walk = vsstage_walk(v->gstage, &r, f->at, f->access, NULL);
-	t.at = t.walk.at;
-	t.implicit = t.walk.result == WALK_ACCESS;
-	return t;
+	v->fault.cause = cause;
+	v->fault.tval = tval.v;
+	return MMU_INJECT;
 }
 
 /*
  * RAM is mapped and allows what the cause says, and yet it faulted. Either the hart remembered an
  * older table, or it reports a store as a load (an AMO, QEMU 7.2), which would fault forever.
  */
-static struct mmu_answer not_what_it_seems(struct vcpu *v, gpa_t at, enum access want)
+static COLD enum mmu_what not_what_it_seems(struct vcpu *v, gpa_t to, enum access want)
 {
-	struct mmu_insn insn;
+	enum mmu_what fetched;
+	uint32_t bits;
 	bool changed;
-	enum err e;
 
-	gstage_fence_local(v->gstage, at);
+	gstage_fence_local(v->gstage, to);
 	if (want != ACCESS_LOAD)
-		return simply(MMU_RESUME);
-	insn = two_stage_fetch(v);
-	if (insn.trouble.what != MMU_EMULATE)
-		return insn.trouble;
-	if (insn_decode(insn.bits).kind != INSN_AMO)
-		return simply(MMU_RESUME);
-	e = gstage_touch(v->gstage, at, ACCESS_STORE, &changed);
-	return simply(e ? MMU_NOMEM : MMU_RESUME);
+		return MMU_RESUME;
+	fetched = two_stage_fetch(v, &bits);
+	if (fetched != MMU_FETCHED)
+		return fetched;
+	if (insn_decode(bits).kind != INSN_AMO)
+		return MMU_RESUME;
+	return gstage_touch(v->gstage, to, ACCESS_STORE, &changed) == OK ? MMU_RESUME : MMU_NOMEM;
 }
 
-static struct mmu_answer touch_ram(struct vcpu *v, gpa_t at, enum access want)
+static COLD enum mmu_what touch_ram(struct vcpu *v, gpa_t to, enum access want)
 {
 	bool changed;
-	enum err e = gstage_touch(v->gstage, at, want, &changed);
 
-	if (e)
-		return simply(MMU_NOMEM);
-	return changed ? simply(MMU_RESUME) : not_what_it_seems(v, at, want);
+	if (gstage_touch(v->gstage, to, want, &changed) != OK)
+		return MMU_NOMEM;
+	return changed ? MMU_RESUME : not_what_it_seems(v, to, want);
+}
+
+/*
+ * The guest touched what isn't RAM with something that can't be carried out on a device. The
+ * exception is an access fault of the kind the instruction asked for.
+ */
+static COLD enum mmu_what deny(struct vcpu *v, gva_t at, enum access access)
+{
+	return inject(v, cause_access_fault(access), at);
+}
+
+/*
+ * The same where one of the guest's own tables isn't RAM. QEMU 7.2 says "load" where a fetch's
+ * walk failed, so a load is believed only if its instruction can be fetched.
+ */
+static COLD enum mmu_what deny_table(struct vcpu *v, gva_t at, enum access access)
+{
+	if (access == ACCESS_LOAD && guest_fetch_half(gva(v->frame.pc)).failed)
+		access = ACCESS_FETCH;
+	return deny(v, at, access);
+}
+
+/* An access of the guest's own, to guest physical @to. */
+static inline enum mmu_what explicit_fault(struct vcpu *v, gva_t at, enum access access, gpa_t to)
+{
+	const struct gstage_device *device;
+
+	if (gstage_is_ram(v->gstage, to))
+		return touch_ram(v, to, access);
+	device = gstage_device_at(v->gstage, to);
+	if (!device || access == ACCESS_FETCH)
+		return deny(v, at, access);
+	v->fault.to = to;
+	v->fault.device = device;
+	return MMU_EMULATE;
 }
 
 /* A walk's own references are loads, and stores when they set A or D ("pseudoinstruction"). */
 #define PSEUDO_WRITE BITS(1, 5)
 
-static enum access reference_kind(const struct fault *f, bool implicit)
+/* A reference of the VS-stage's own walk, to its entry at guest physical @to. */
+static COLD enum mmu_what implicit_fault(struct vcpu *v, gpa_t to)
 {
-	if (!implicit)
-		return f->access;
-	return f->htinst & PSEUDO_WRITE ? ACCESS_STORE : ACCESS_LOAD;
+	const struct fault *f = &v->fault;
+
+	if (!gstage_is_ram(v->gstage, to))
+		return deny_table(v, f->at, f->access);
+	return touch_ram(v, to, f->htinst & PSEUDO_WRITE ? ACCESS_STORE : ACCESS_LOAD);
 }
 
-/*
- * The guest touched what isn't RAM with something that can't be carried out on a device. The
- * exception is an access fault of the kind the instruction asked for; QEMU 7.2 says "load" where a
- * fetch's own walk failed, so a load is believed only if its instruction can be fetched.
- */
-static struct mmu_answer deny(struct vcpu *v, const struct fault *f, bool implicit)
+/* The hardware didn't say where: walk. The walk has touched the tables it read. */
+static COLD enum mmu_what find_fault(struct vcpu *v, gva_t at, enum access access)
 {
-	if (implicit && f->access == ACCESS_LOAD) {
-		struct guest_fetch g = guest_fetch(gva(v->frame.pc));
+	struct regime r = vcpu_regime(v);
+	struct walk w = vsstage_walk(v->gstage, &r, at, access, NULL);
 
-		if (g.cause)
-			return inject(CAUSE_FETCH_ACCESS, f->at.v);
+	switch (w.result) {
+	case WALK_OK:
+		return explicit_fault(v, at, access, w.at);
+	case WALK_PAGE:
+		return inject(v, cause_page_fault(access), at);
+	case WALK_ACCESS:
+		return deny_table(v, at, access);
+	case WALK_NOMEM:
+		return MMU_NOMEM;
+	case WALK_AGAIN:
+	default:
+		return MMU_RESUME;
 	}
-	return inject(cause_access_fault(f->access), f->at.v);
 }
 
-struct mmu_answer two_stage_fault(struct vcpu *v, const struct fault *f)
+/* "the least-significant two bits of stval" complete the address of an explicit access; a table's
+ * entry is 8-byte aligned. */
+enum mmu_what two_stage_fault(struct vcpu *v)
 {
-	struct target t = find_target(v, f);
-	struct gstage_place place;
+	const struct fault *f = &v->fault;
+	gpa_t to = gpa(f->htval << 2);
 
-	if (t.walk.result == WALK_AGAIN)
-		return simply(MMU_RESUME);
-	if (t.walk.result == WALK_PAGE)
-		return inject(cause_page_fault(f->access), f->at.v);
-	place = gstage_place(v->gstage, t.at);
-	if (place.kind == GSTAGE_RAM)
-		return touch_ram(v, t.at, reference_kind(f, t.implicit));
-	if (place.kind == GSTAGE_HOLE || t.implicit || f->access == ACCESS_FETCH)
-		return deny(v, f, t.implicit);
-	return (struct mmu_answer){ .what = MMU_EMULATE, .at = t.at, .device = place.device };
+	if (!f->htval)
+		return find_fault(v, f->at, f->access);
+	if (htinst_is_pseudo(f->htinst))
+		return implicit_fault(v, to);
+	return explicit_fault(v, f->at, f->access, gpa(to.v | (f->at.v & 3)));
 }
 
 /*
  * What the guest's own fetch of the parcel at @at would lead to. Harts disagree on the cause of a
  * failed HLVX (5, 12, 13, 20 and 21 on three versions of QEMU alone); the walk is always right.
  */
-static struct mmu_answer fetch_fault(struct vcpu *v, gva_t at)
+static COLD enum mmu_what fetch_fault(struct vcpu *v, uint64_t at)
 {
-	struct fault f = { .at = at, .access = ACCESS_FETCH };
-
-	return two_stage_fault(v, &f);
+	return find_fault(v, gva(at), ACCESS_FETCH);
 }
 
-struct mmu_insn two_stage_fetch(struct vcpu *v)
+/* An instruction may begin in one page and end in the next: then in two parcels. */
+enum mmu_what two_stage_fetch(struct vcpu *v, uint32_t *bits)
 {
-	struct mmu_insn r = { .trouble = { .what = MMU_EMULATE } };
+	uint64_t pc = v->frame.pc;
+	struct guest_fetch low, high;
 
-	for (unsigned i = 0; i < 2; i++) {
-		gva_t at = gva(v->frame.pc + 2 * i);
-		struct guest_fetch g = guest_fetch(at);
-
-		if (g.cause) {
-			r.trouble = fetch_fault(v, at);
-			return r;
-		}
-		r.bits |= (uint32_t)g.value << 16 * i;
-		if ((r.bits & 3) != 3)
-			break;
-	}
-	return r;
+	low = pc & 2 ? guest_fetch_half(gva(pc)) : guest_fetch_word(gva(pc));
+	if (low.failed)
+		return fetch_fault(v, pc);
+	*bits = (uint32_t)low.value;
+	if (!(pc & 2) || (*bits & 3) != 3)
+		return MMU_FETCHED;
+	high = guest_fetch_half(gva(pc + 2));
+	if (high.failed)
+		return fetch_fault(v, pc + 2);
+	*bits |= (uint32_t)high.value << 16;
+	return MMU_FETCHED;
 }

@@ -10,30 +10,50 @@
 #include "hyp/arch/cpu.h"
 #include "hyp/arch/insn.h"
 #include "hyp/lib/exit.h"
-#include "hyp/mmu/mmu.h"
 #include "hyp/vm/vm.h"
 
-/* The decoded instruction, or why there is none. */
-struct decoded {
-	struct mmu_answer trouble; /* .what is MMU_EMULATE: .insn is good */
-	struct insn insn;
-};
+static const struct insn no_access = { .kind = INSN_OTHER };
 
-static struct decoded decode(struct vcpu *v, uint64_t htinst)
+/*
+ * Whether an access at a page's first byte began on the page before: then stval is where its
+ * second part begins.
+ */
+static COLD bool began_before(const struct vcpu *v, uint32_t bits)
 {
-	struct decoded d = { .trouble = { .what = MMU_EMULATE } };
-	struct mmu_insn m;
+	struct insn_address a = insn_address(bits);
+
+	return v->frame.x[a.base] + (uint64_t)(int64_t)a.immediate != v->fault.at.v;
+}
+
+static COLD const struct insn *decode_htinst(struct vcpu *v)
+{
+	struct insn *i = &v->transformed;
 	unsigned offset;
 
-	if (htinst) {
-		d.insn = insn_decode_transformed(htinst, &offset);
-		return d;
-	}
-	m = two_stage_fetch(v);
-	d.trouble = m.trouble;
-	if (m.trouble.what == MMU_EMULATE)
-		d.insn = insn_decode(m.bits);
-	return d;
+	*i = insn_decode_transformed(v->fault.htinst, &offset);
+	return offset && i->kind != INSN_AMO ? &no_access : i;
+}
+
+/*
+ * The instruction, or NULL with *@what telling what its fetch came to. An access that isn't wholly
+ * the device's is none that can be carried out.
+ */
+static inline const struct insn *decode(struct vcpu *v, enum mmu_what *what)
+{
+	const struct insn *i;
+	uint32_t bits;
+
+	*what = MMU_FETCHED;
+	if (v->fault.htinst)
+		return decode_htinst(v);
+	*what = two_stage_fetch(v, &bits);
+	if (*what != MMU_FETCHED)
+		return NULL;
+	i = insn_recall(&v->memo, bits);
+	if (i->width > 1 && (v->fault.at.v & (PAGE_SIZE - 1)) == 0 && i->kind != INSN_AMO &&
+	    began_before(v, bits))
+		return &no_access;
+	return i;
 }
 
 static uint64_t register_read(const struct vcpu *v, const struct insn *i)
@@ -49,7 +69,7 @@ static uint64_t sign_extend(uint64_t value, unsigned width)
 }
 
 /* A narrower value in an f register has all ones above it ("NaN Boxing"); FS becomes dirty. */
-static void float_write(const struct insn *i, uint64_t value)
+static COLD void float_write(const struct insn *i, uint64_t value)
 {
 	if (i->width < 8)
 		value |= ~UINT64_C(0) << 8 * i->width;
@@ -65,49 +85,44 @@ static void register_write(struct vcpu *v, const struct insn *i, uint64_t value)
 		v->frame.x[i->reg] = i->is_signed ? sign_extend(value, i->width) : value;
 }
 
-static struct outcome finish(struct vcpu *v, const struct insn *i, const struct mmio *m)
-{
-	if (!m->is_store)
-		register_write(v, i, m->value);
-	v->frame.pc += i->length;
-	return outcome_resume();
-}
-
-static struct outcome end_vm(struct vcpu *v, const struct insn *i)
+static COLD enum outcome end_vm(struct vcpu *v)
 {
 	const struct finisher *f = &v->vm->board.finisher;
 
-	v->frame.pc += i->length;
 	vm_end(v->vm, f->reset ? VM_RESET : VM_SHUTDOWN, f->status);
-	return outcome_resume();
+	return OUTCOME_RESUME;
 }
 
-struct outcome emulate_access(struct vcpu *v, gpa_t at, const struct gstage_device *device,
-			      uint64_t htinst, uint64_t tval)
+/* The hart's word on load or store decides, but an AMO is a store whatever the hart says. */
+static COLD enum outcome refuse(struct vcpu *v, const struct insn *i)
 {
-	struct decoded d = decode(v, htinst);
-	bool is_store = d.insn.kind == INSN_STORE;
-	struct mmio m = { .offset = at.v - device->at.v, .width = d.insn.width,
-			  .is_store = is_store };
+	enum access access = i->kind == INSN_AMO ? ACCESS_STORE : v->fault.access;
 
-	if (d.trouble.what != MMU_EMULATE)
-		return d.trouble.what == MMU_INJECT ?
-			       outcome_inject(d.trouble.cause, d.trouble.tval) :
-			       outcome_resume();
-	if ((d.insn.kind != INSN_LOAD && !is_store) || !is_aligned(tval, d.insn.width))
-		return outcome_inject(d.insn.kind == INSN_LOAD || d.insn.kind == INSN_LR ?
-					      CAUSE_LOAD_ACCESS :
-					      CAUSE_STORE_ACCESS,
-				      tval);
-	if (is_store)
-		m.value = register_read(v, &d.insn);
-	switch (board_access(&v->vm->board, device->id, &m)) {
-	case MMIO_OK:
-		return finish(v, &d.insn, &m);
-	case MMIO_END:
-		return end_vm(v, &d.insn);
-	case MMIO_FAULT:
-	default:
-		return outcome_inject(is_store ? CAUSE_STORE_ACCESS : CAUSE_LOAD_ACCESS, tval);
-	}
+	return outcome_inject(v, cause_access_fault(access), v->fault.at.v);
+}
+
+enum outcome emulate_access(struct vcpu *v)
+{
+	const struct gstage_device *device = v->fault.device;
+	struct mmio m;
+	enum mmu_what what;
+	enum mmio_result result;
+	const struct insn *i = decode(v, &what);
+
+	if (!i)
+		return outcome_of(v, what);
+	if (i->kind != INSN_LOAD && i->kind != INSN_STORE)
+		return refuse(v, i);
+	m.offset = v->fault.to.v - device->at.v;
+	m.width = i->width;
+	m.is_store = i->kind == INSN_STORE;
+	if (m.is_store)
+		m.value = register_read(v, i);
+	result = board_access(&v->vm->board, device->board_device, &m);
+	if (result == MMIO_FAULT)
+		return refuse(v, i);
+	if (i->kind == INSN_LOAD)
+		register_write(v, i, m.value);
+	v->frame.pc += i->length;
+	return result == MMIO_OK ? OUTCOME_RESUME : end_vm(v);
 }

@@ -2,7 +2,7 @@
  * Out of the guest and back into it.
  *
  * While a guest runs, sscratch holds its vcpu, whose first part is the frame; while the hypervisor
- * runs it holds 0. A trap from the hypervisor itself is a bug, but for the one guest load that may
+ * runs it holds 0. A trap from the hypervisor itself is a bug, but for the two guest loads that may
  * fault (hyp/arch/guest_fetch.S).
  *
  * The hypervisor keeps nothing on the stack across a guest's run: each exit begins at its top.
@@ -49,9 +49,11 @@ trap_enter:
 from_hypervisor:
 	csrrw	a0, CSR_SSCRATCH, zero
 	csrr	t0, CSR_SEPC
-	lla	t1, guest_fetch_load
+	lla	t1, guest_fetch_half_load
+	beq	t0, t1, 1f
+	lla	t1, guest_fetch_word_load
 	bne	t0, t1, bug
-	lla	t0, guest_fetch_fault
+1:	lla	t0, guest_fetch_fault
 	csrw	CSR_SEPC, t0
 	sret
 bug:

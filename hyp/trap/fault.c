@@ -5,7 +5,6 @@
 
 #include "hyp/arch/cpu.h"
 #include "hyp/lib/log.h"
-#include "hyp/mmu/mmu.h"
 #include "hyp/vm/vm.h"
 
 static enum access access_of(uint64_t cause)
@@ -15,30 +14,27 @@ static enum access access_of(uint64_t cause)
 	return cause == CAUSE_LOAD_GUEST_PAGE ? ACCESS_LOAD : ACCESS_STORE;
 }
 
-static struct outcome no_memory(const struct vcpu *v)
+static COLD enum outcome no_memory(const struct vcpu *v)
 {
 	log_error("%s: stopped: the host has no memory left for it; give the machine more",
 		  v->vm->config.name);
-	return outcome_stop();
+	return OUTCOME_STOP_VM;
 }
 
-struct outcome trap_guest_page_fault(struct vcpu *v)
+enum outcome outcome_of(struct vcpu *v, enum mmu_what what)
 {
-	struct fault f = { .at = gva(csr_read(CSR_STVAL)),
-			   .access = access_of(csr_read(CSR_SCAUSE)),
-			   .htval = csr_read(CSR_HTVAL),
-			   .htinst = csr_read(CSR_HTINST) };
-	struct mmu_answer a = two_stage_fault(v, &f);
-
-	switch (a.what) {
-	case MMU_RESUME:
-		return outcome_resume();
-	case MMU_INJECT:
-		return outcome_inject(a.cause, a.tval);
-	case MMU_EMULATE:
-		return emulate_access(v, a.at, a.device, f.htinst, f.at.v);
-	case MMU_NOMEM:
-	default:
+	if (what == MMU_EMULATE)
+		return emulate_access(v);
+	if (what == MMU_NOMEM)
 		return no_memory(v);
-	}
+	return what == MMU_INJECT ? OUTCOME_INJECT : OUTCOME_RESUME;
+}
+
+enum outcome trap_guest_page_fault(struct vcpu *v)
+{
+	v->fault.at = gva(csr_read(CSR_STVAL));
+	v->fault.access = access_of(csr_read(CSR_SCAUSE));
+	v->fault.htval = csr_read(CSR_HTVAL);
+	v->fault.htinst = csr_read(CSR_HTINST);
+	return outcome_of(v, two_stage_fault(v));
 }

@@ -12,17 +12,17 @@
 #include "hyp/vm/vm.h"
 
 /* The kick's reason is in vcpu->requests, which the run loop reads next. */
-struct outcome host_irq_software(struct vcpu *v)
+enum outcome host_irq_software(struct vcpu *v)
 {
 	(void)v;
 	csr_clear(CSR_SIP, IRQ_BIT(IRQ_SSI));
-	return outcome_resume();
+	return OUTCOME_RESUME;
 }
 
-struct outcome host_irq_timer(struct vcpu *v)
+enum outcome host_irq_timer(struct vcpu *v)
 {
 	timer_fired(v);
-	return outcome_resume();
+	return OUTCOME_RESUME;
 }
 
 static void serve_console(void)
@@ -37,7 +37,7 @@ static void serve_console(void)
 	uart_input(&vm->board);
 }
 
-struct outcome host_irq_external(struct vcpu *v)
+enum outcome host_irq_external(struct vcpu *v)
 {
 	unsigned source;
 
@@ -47,7 +47,7 @@ struct outcome host_irq_external(struct vcpu *v)
 			serve_console();
 		plic_host_complete(source);
 	}
-	return outcome_resume();
+	return OUTCOME_RESUME;
 }
 
 void host_irq_poll(void)

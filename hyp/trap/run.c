@@ -21,70 +21,65 @@ _Static_assert(offsetof(struct frame, pc) == FRAME_PC, "FRAME_PC");
 _Static_assert(offsetof(struct frame, host_sp) == FRAME_HOST_SP, "FRAME_HOST_SP");
 _Static_assert(offsetof(struct frame, host_tp) == FRAME_HOST_TP, "FRAME_HOST_TP");
 
-#define INTERRUPT_ROW 32
-
 void trap_entry(void);
 _Noreturn void trap_bug(void);
-
-static struct outcome ecall(struct vcpu *v)
-{
-	v->frame.pc += 4;
-	sbi_serve(v);
-	return outcome_resume();
-}
 
 /*
  * What is legal for HS-mode but not for the guest: hypervisor instructions, counters and CSRs that
  * are switched off. The guest's hart has none of them, so it gets what a hart without gives.
  */
-static struct outcome virtual_instruction(struct vcpu *v)
+static enum outcome virtual_instruction(struct vcpu *v)
 {
-	(void)v;
-	return outcome_inject(CAUSE_ILLEGAL, csr_read(CSR_STVAL));
+	return outcome_inject(v, CAUSE_ILLEGAL, csr_read(CSR_STVAL));
 }
 
-/* By scause: exceptions, then interrupts. Those without a row are delegated or can't happen. */
-static struct outcome (*const handlers[EXIT_CAUSES])(struct vcpu *v) = {
-	[CAUSE_ECALL_VS] = ecall,
-	[CAUSE_FETCH_GUEST_PAGE] = trap_guest_page_fault,
-	[CAUSE_LOAD_GUEST_PAGE] = trap_guest_page_fault,
-	[CAUSE_STORE_GUEST_PAGE] = trap_guest_page_fault,
-	[CAUSE_VIRTUAL] = virtual_instruction,
-	[INTERRUPT_ROW + IRQ_SSI] = host_irq_software,
-	[INTERRUPT_ROW + IRQ_STI] = host_irq_timer,
-	[INTERRUPT_ROW + IRQ_SEI] = host_irq_external,
+/* By EXIT_ROW. What has no row is delegated or can't happen. */
+static enum outcome (*const handlers[EXIT_ROWS])(struct vcpu *v) = {
+	[EXIT_ROW(CAUSE_FETCH_GUEST_PAGE, 0)] = trap_guest_page_fault,
+	[EXIT_ROW(CAUSE_LOAD_GUEST_PAGE, 0)] = trap_guest_page_fault,
+	[EXIT_ROW(CAUSE_STORE_GUEST_PAGE, 0)] = trap_guest_page_fault,
+	[EXIT_ROW(CAUSE_VIRTUAL, 0)] = virtual_instruction,
+	[EXIT_ROW(IRQ_SSI, 1)] = host_irq_software,
+	[EXIT_ROW(IRQ_STI, 1)] = host_irq_timer,
+	[EXIT_ROW(IRQ_SEI, 1)] = host_irq_external,
 };
 
-static struct outcome unknown_cause(struct vcpu *v, uint64_t cause)
+static COLD enum outcome unknown_cause(struct vcpu *v, uint64_t cause)
 {
 	log_error("%s: stopped: hart %u trapped with cause %lx at %lx, stval %lx, which Gnomon "
 		  "can't handle",
 		  v->vm->config.name, v->id, cause, v->frame.pc, csr_read(CSR_STVAL));
-	return outcome_stop();
+	return OUTCOME_STOP_VM;
 }
 
-static struct outcome dispatch(struct vcpu *v)
+static enum outcome dispatch(struct vcpu *v, uint64_t cause)
 {
-	uint64_t cause = csr_read(CSR_SCAUSE);
-	/* The interrupt flag is bit 63: one shift makes row 32 + n of it. */
-	uint64_t row = (cause & 0x1f) | cause >> 63 << 5;
+	uint64_t row = EXIT_ROW(cause, cause >> 63);
 
-	v->exits[row]++;
-	if (!handlers[row] || (cause & ~CAUSE_INTERRUPT) > 0x1f)
+	if (row >= EXIT_ROWS || !handlers[row])
 		return unknown_cause(v, cause);
+	v->exits[row]++;
 	return handlers[row](v);
 }
 
-static void carry_out(struct vcpu *v, struct outcome o)
+/* The call to the SBI, the one exit that is short enough for its dispatch to matter. */
+static void ecall(struct vcpu *v)
 {
-	if (o.what == OUTCOME_INJECT)
-		vcpu_inject(v, o.cause, o.tval);
+	v->exits[EXIT_ROW(CAUSE_ECALL_VS, 0)]++;
+	v->frame.pc += 4;
+	sbi_serve(v);
+}
+
+static COLD void carry_out(struct vcpu *v, enum outcome o)
+{
+	if (o == OUTCOME_INJECT)
+		vcpu_inject(v, v->fault.cause, v->fault.tval);
 	else
 		vm_end(v->vm, VM_SHUTDOWN, EXIT_STOPPED);
 }
 
 /* Wait until some vcpu can run on this hart. Interrupts are looked at, never taken. */
-static struct vcpu *idle(void)
+static COLD struct vcpu *idle(void)
 {
 	struct vcpu *v;
 
@@ -97,11 +92,18 @@ static struct vcpu *idle(void)
 
 struct vcpu *trap_exit(struct vcpu *v)
 {
-	struct outcome o = dispatch(v);
+	uint64_t cause = csr_read(CSR_SCAUSE);
 
-	if (__builtin_expect(o.what != OUTCOME_RESUME, 0))
-		carry_out(v, o);
-	if (__builtin_expect(atomic_load_explicit(&v->requests, memory_order_acquire) != 0, 0))
+	if (cause == CAUSE_ECALL_VS) {
+		ecall(v);
+	} else {
+		enum outcome o = dispatch(v, cause);
+
+		if (o != OUTCOME_RESUME)
+			carry_out(v, o);
+	}
+	/* What the requests are about is read after they are taken, in sched.c. */
+	if (__builtin_expect(atomic_load_explicit(&v->requests, memory_order_relaxed) != 0, 0))
 		return idle();
 	return v;
 }

@@ -4,32 +4,21 @@
 #ifndef HYP_TRAP_TRAP_H
 #define HYP_TRAP_TRAP_H
 
+#include "hyp/mmu/mmu.h"
 #include "hyp/vcpu/vcpu.h"
 
 /* What handling a trap came to. */
-struct outcome {
-	enum {
-		OUTCOME_RESUME,	 /* the guest goes on at frame.pc */
-		OUTCOME_INJECT,	 /* it gets exception .cause with .tval instead */
-		OUTCOME_STOP_VM, /* its VM can't go on; the log says why */
-	} what;
-	enum cause cause;
-	uint64_t tval;
+enum outcome {
+	OUTCOME_RESUME,	 /* the guest goes on at frame.pc */
+	OUTCOME_INJECT,	 /* it gets exception v->fault.cause with v->fault.tval instead */
+	OUTCOME_STOP_VM, /* its VM can't go on; the log says why */
 };
 
-static inline struct outcome outcome_resume(void)
+static inline enum outcome outcome_inject(struct vcpu *v, enum cause cause, uint64_t tval)
 {
-	return (struct outcome){ .what = OUTCOME_RESUME };
-}
-
-static inline struct outcome outcome_inject(enum cause cause, uint64_t tval)
-{
-	return (struct outcome){ .what = OUTCOME_INJECT, .cause = cause, .tval = tval };
-}
-
-static inline struct outcome outcome_stop(void)
-{
-	return (struct outcome){ .what = OUTCOME_STOP_VM };
+	v->fault.cause = cause;
+	v->fault.tval = tval;
+	return OUTCOME_INJECT;
 }
 
 /* The loop of this hart: run vcpus, for ever. stvec and sscratch are set here. */
@@ -42,12 +31,12 @@ struct vcpu *trap_exit(struct vcpu *v);
 _Noreturn void trap_enter(struct vcpu *v);
 
 /* Guest page faults: fault.c. Device accesses: emulate.c. Interrupts of the host: host_irq.c. */
-struct outcome trap_guest_page_fault(struct vcpu *v);
-struct outcome emulate_access(struct vcpu *v, gpa_t at, const struct gstage_device *device,
-			      uint64_t htinst, uint64_t tval);
-struct outcome host_irq_software(struct vcpu *v);
-struct outcome host_irq_timer(struct vcpu *v);
-struct outcome host_irq_external(struct vcpu *v);
+enum outcome trap_guest_page_fault(struct vcpu *v);
+enum outcome emulate_access(struct vcpu *v);
+enum outcome outcome_of(struct vcpu *v, enum mmu_what what);
+enum outcome host_irq_software(struct vcpu *v);
+enum outcome host_irq_timer(struct vcpu *v);
+enum outcome host_irq_external(struct vcpu *v);
 
 /* Serve what is pending for the host while no guest runs on this hart. */
 void host_irq_poll(void);

@@ -13,12 +13,14 @@
 #include "hyp/arch/addr.h"
 #include "hyp/arch/cause.h"
 #include "hyp/arch/hart.h"
+#include "hyp/arch/insn.h"
 #include "hyp/vcpu/csr.h"
 #include "hyp/vcpu/fp.h"
 #include "hyp/vcpu/isa.h"
 #include "hyp/vs-stage/walk.h"
 
 struct vm;
+struct sbi_extension;
 
 #define VCPUS_MAX 8
 
@@ -54,7 +56,21 @@ enum vcpu_request {
 	VCPU_REQ_STATE = 1 << 2, /* .state is not STARTED any more, or is to become so */
 };
 
-#define EXIT_CAUSES 64 /* exceptions 0..31, then interrupts */
+/* The memory fault that is being handled: what the trap told, and what hyp/mmu/ made of it. */
+struct fault {
+	gva_t at;	    /* stval */
+	enum access access; /* by the cause */
+	uint64_t htval, htinst;
+
+	enum cause cause; /* MMU_INJECT */
+	uint64_t tval;
+	gpa_t to; /* MMU_EMULATE */
+	const struct gstage_device *device;
+};
+
+/* Where a cause is counted: scause turned left by one bit, exceptions and interrupts in turn. */
+#define EXIT_ROW(cause, is_interrupt) ((uint64_t)(cause) << 1 | (is_interrupt))
+#define EXIT_ROWS		      64
 
 struct vcpu {
 	struct frame frame; /* first: entry.S takes a vcpu's address for its frame's */
@@ -79,7 +95,11 @@ struct vcpu {
 	struct hart *fp_on; /* fp.c */
 	bool parked;	    /* has left the guest since its VM's end was asked for; vm.c */
 	uint64_t timer;	    /* timer.h: when, ~0 for never; not used where the guest has Sstc */
-	uint64_t exits[EXIT_CAUSES];
+	struct fault fault;
+	struct insn_memo memo;	 /* trap/emulate.c: what was decoded ... */
+	struct insn transformed; /* ... from memory, and from htinst */
+	const struct sbi_extension *sbi_recent; /* sbi/serve/serve.c */
+	uint64_t exits[EXIT_ROWS];
 };
 
 /**

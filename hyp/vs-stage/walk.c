@@ -84,6 +84,12 @@ static bool lacks_accessed(pte_t e, enum access want)
 	return !(e & PTE_A) || (want == ACCESS_STORE && !(e & PTE_D));
 }
 
+/* Why a table's entry can't be had. */
+static struct walk lacks(const struct gstage *gs, gpa_t entry_at)
+{
+	return ends(gstage_is_ram(gs, entry_at) ? WALK_NOMEM : WALK_ACCESS, entry_at);
+}
+
 static void record(struct walk_log *log, unsigned level, gpa_t at, pte_t e)
 {
 	if (log)
@@ -101,7 +107,7 @@ static struct walk walk_tables(struct gstage *gs, const struct regime *r, const 
 		pte_t e;
 
 		if (!entry)
-			return ends(WALK_ACCESS, entry_at);
+			return lacks(gs, entry_at);
 		e = __atomic_load_n(entry, __ATOMIC_RELAXED);
 		record(log, level, entry_at, e);
 		if (!pte_is_valid(e) || entry_is_reserved(e, r, level))
@@ -117,7 +123,7 @@ static struct walk walk_tables(struct gstage *gs, const struct regime *r, const 
 				return ends(WALK_PAGE, entry_at);
 			entry = gstage_pointer(gs, entry_at, ACCESS_STORE);
 			if (!entry)
-				return ends(WALK_ACCESS, entry_at);
+				return lacks(gs, entry_at);
 			if (!set_accessed(entry, e, want))
 				return ends(WALK_AGAIN, entry_at);
 		}

@@ -42,6 +42,7 @@ struct walk {
 		WALK_OK,	/* .at is the gpa, .level the leaf's level */
 		WALK_PAGE,	/* the guest gets a page fault of the access's kind */
 		WALK_ACCESS,	/* a table lies outside RAM: an access fault; .at is where */
+		WALK_NOMEM,	/* the host has no memory left for a table the guest never touched */
 		WALK_AGAIN,	/* another vcpu changed the leaf meanwhile: let the guest retry */
 	} result;
 	gpa_t at;

@@ -15,7 +15,7 @@ static struct vcpu *find_hart(const struct vcpu *v, uint64_t id)
 /* A hart begins in RAM at an even address; anything else could never run. */
 static bool is_startable(const struct vcpu *v, uint64_t pc)
 {
-	return !(pc & 1) && gstage_place(v->gstage, gpa(pc)).kind == GSTAGE_RAM;
+	return !(pc & 1) && gstage_is_ram(v->gstage, gpa(pc));
 }
 
 /* STARTING is claimed first and .start filled before the kick: its hart looks only after that. */

@@ -8,14 +8,14 @@
 #include "hyp/lib/string.h"
 #include "hyp/vm/vm.h"
 
-struct extension {
+struct sbi_extension {
 	const char *name; /* as sbi-mask has it */
 	uint64_t first, last; /* extension numbers */
 	struct sbi_ret (*serve)(struct vcpu *v, uint64_t fid);
 };
 
 /* The hot ones first. BASE can't be masked: the specification requires it. */
-static const struct extension extensions[] = {
+static const struct sbi_extension extensions[] = {
 	{ "time", SBI_EXT_TIME, SBI_EXT_TIME, serve_time },
 	{ "ipi", SBI_EXT_IPI, SBI_EXT_IPI, serve_ipi },
 	{ "rfence", SBI_EXT_RFENCE, SBI_EXT_RFENCE, serve_rfence },
@@ -28,7 +28,7 @@ static const struct extension extensions[] = {
 
 #define EXTENSIONS (sizeof(extensions) / sizeof(extensions[0]))
 
-static const struct extension *find(const struct vcpu *v, uint64_t ext)
+static const struct sbi_extension *find(const struct vcpu *v, uint64_t ext)
 {
 	for (unsigned i = 0; i < EXTENSIONS; i++)
 		if (ext >= extensions[i].first && ext <= extensions[i].last)
@@ -74,18 +74,29 @@ bool sbi_targets(const struct vcpu *v, uint64_t mask, uint64_t base, uint64_t *s
 	return mask == 0 || (base < 64 && *set >> base == mask && (*set & ~all) == 0);
 }
 
-/* A legacy call returns in a0 alone. */
+/* A legacy call returns in a0 alone, and its extension is its function. */
+static void serve_legacy_call(struct vcpu *v, uint64_t ext)
+{
+	const struct sbi_extension *e = find(v, ext);
+	struct sbi_ret r = e ? e->serve(v, ext) : sbi_fail(SBI_ERR_NOT_SUPPORTED);
+
+	v->frame.x[X_A0] = (uint64_t)r.error;
+}
+
+/* A guest mostly asks for what it asked for before: the last extension is remembered. */
 void sbi_serve(struct vcpu *v)
 {
 	uint64_t ext = v->frame.x[X_A7];
-	const struct extension *e = find(v, ext);
 	struct sbi_ret r;
 
-	if (!e)
-		r = sbi_fail(SBI_ERR_NOT_SUPPORTED);
-	else
-		r = e->serve(v, ext <= SBI_LEGACY_SHUTDOWN ? ext : v->frame.x[X_A6]);
+	if (ext <= SBI_LEGACY_SHUTDOWN) {
+		serve_legacy_call(v, ext);
+		return;
+	}
+	if (!v->sbi_recent || v->sbi_recent->first != ext)
+		v->sbi_recent = find(v, ext);
+	r = v->sbi_recent ? v->sbi_recent->serve(v, v->frame.x[X_A6]) :
+			    sbi_fail(SBI_ERR_NOT_SUPPORTED);
 	v->frame.x[X_A0] = (uint64_t)r.error;
-	if (ext > SBI_LEGACY_SHUTDOWN)
-		v->frame.x[X_A1] = r.value;
+	v->frame.x[X_A1] = r.value;
 }

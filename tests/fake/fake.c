@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "hyp/arch/cause.h"
 #include "hyp/arch/cpu.h"
@@ -15,9 +17,11 @@
 #include "sbi/call/call.h"
 
 struct fake fake;
-jmp_buf fake_end;
-bool fake_end_expected;
-int fake_end_status;
+
+#define RETURNED 256 /* beside the statuses 0..255 */
+
+static int end_pipe[2];
+static bool end_expected;
 
 void fake_reset(void)
 {
@@ -46,14 +50,28 @@ void fake_fence(enum fake_fence_kind kind, uint64_t at, uint64_t id)
 	fake.fence[kind] = (struct fake_fences){ fake.fence[kind].n + 1, at, id };
 }
 
-struct guest_fetch guest_fetch(gva_t at)
+struct guest_fetch guest_fetch_half(gva_t at)
 {
 	uint16_t value = 0;
 	uint64_t fault = CAUSE_FETCH_PAGE;
 
 	if (fake.guest_fetch_fault)
 		fault = fake.guest_fetch_fault(at.v, &value);
-	return (struct guest_fetch){ value, fault ? fault + 1 : 0 };
+	if (fault) {
+		fake.csr[CSR_SCAUSE] = fault;
+		fake.csr[CSR_STVAL] = at.v;
+	}
+	return (struct guest_fetch){ value, fault != 0 };
+}
+
+struct guest_fetch guest_fetch_word(gva_t at)
+{
+	struct guest_fetch low = guest_fetch_half(at), high;
+
+	if (low.failed)
+		return low;
+	high = guest_fetch_half(gva(at.v + 2));
+	return (struct guest_fetch){ high.value << 16 | low.value, high.failed };
 }
 
 struct sbi_ret sbi_call(uint64_t ext, uint64_t fid, uint64_t a0, uint64_t a1, uint64_t a2,
@@ -101,12 +119,54 @@ void machine_exit_through(volatile uint32_t *regs)
 	(void)regs;
 }
 
-void machine_exit(unsigned status)
+bool fake_begin(void)
 {
-	if (!fake_end_expected) {
-		fprintf(stderr, "the machine ended with status %u: %s\n", status, fake.text);
+	pid_t child;
+
+	if (pipe(end_pipe) != 0 || (child = fork()) < 0) {
+		perror("fake machine");
+		exit(1);
+	}
+	end_expected = child == 0;
+	return end_expected;
+}
+
+/* The status and the console go to the test's process. */
+static _Noreturn void report_end(unsigned status)
+{
+	bool sent = write(end_pipe[1], &status, sizeof(status)) == sizeof(status) &&
+		    write(end_pipe[1], fake.text, sizeof(fake.text)) == sizeof(fake.text);
+
+	_exit(sent ? 0 : 1);
+}
+
+void fake_returned(void)
+{
+	report_end(RETURNED);
+}
+
+int fake_status(void)
+{
+	unsigned status = 0;
+	bool got;
+
+	close(end_pipe[1]);
+	got = read(end_pipe[0], &status, sizeof(status)) == sizeof(status) &&
+	      read(end_pipe[0], fake.text, sizeof(fake.text)) == sizeof(fake.text);
+	close(end_pipe[0]);
+	fake.text_n = strlen(fake.text);
+	wait(NULL);
+	if (!got) {
+		fprintf(stderr, "the fake machine crashed\n");
 		abort();
 	}
-	fake_end_status = (int)status;
-	longjmp(fake_end, 1);
+	return status == RETURNED ? -1 : (int)status;
+}
+
+void machine_exit(unsigned status)
+{
+	if (end_expected)
+		report_end(status);
+	fprintf(stderr, "the machine ended with status %u: %s\n", status, fake.text);
+	abort();
 }

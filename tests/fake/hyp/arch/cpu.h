@@ -103,11 +103,12 @@ ALWAYS_INLINE void hfence_vvma_page_asid(gva_t at, uint64_t asid)
 
 struct guest_fetch {
 	uint64_t value;
-	uint64_t cause;
+	uint64_t failed;
 };
 
-/* Asks fake.guest_fetch; without one every fetch is an instruction page fault. */
-struct guest_fetch guest_fetch(gva_t at);
+/* Ask fake.guest_fetch_fault; without one every fetch is an instruction page fault. */
+struct guest_fetch guest_fetch_half(gva_t at);
+struct guest_fetch guest_fetch_word(gva_t at);
 
 ALWAYS_INLINE struct hart *this_hart(void)
 {

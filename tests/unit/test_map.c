@@ -1,0 +1,94 @@
+/*
+ * hyp/mm/map.c: the hypervisor's own table, walked as the hardware would.
+ */
+#include "tests/unit/unit.h"
+
+#include "hyp/lib/check.h"
+#include "hyp/mm/image.h"
+#include "hyp/mm/map.h"
+
+#define IMAGE	   ((uint64_t)(uintptr_t)image_start)
+#define TEXT_END   ((uint64_t)(uintptr_t)image_text_end)
+#define CONST_END  ((uint64_t)(uintptr_t)image_const_end)
+
+/* The leaf for virtual address @va, 0 where there is none. Tables are at their own addresses. */
+static pte_t leaf_for(struct map map, const struct pt_mode *m, uint64_t va, unsigned *level)
+{
+	uint64_t table = (map.satp & ATP_PPN_MASK) << PAGE_SHIFT;
+
+	for (*level = m->levels - 1u;; --*level) {
+		pte_t e = ((pte_t *)table)[pt_index(m, *level, va)];
+
+		if (!pte_is_valid(e) || pte_is_leaf(e) || *level == 0)
+			return e;
+		table = pte_address(e);
+	}
+}
+
+/* map_build() runs once in a life of Gnomon, so each mode is checked in a process of its own, where
+ * a CHECK() that fails ends the fake machine. */
+static void check_memory(const struct pt_mode *m)
+{
+	static const uint64_t at[] = {
+		0x1000, 0x10000000, 0x80000000, GIB(100) + 0x123000, MAP_BYTES - PAGE_SIZE
+	};
+	struct map map = map_build(m);
+	unsigned level;
+
+	CHECK(map.satp >> ATP_MODE_SHIFT == m->atp_mode);
+	CHECK(map.offset == ~UINT64_C(0) << (pt_address_bits(m) - 1));
+	for (unsigned k = 0; k < sizeof(at) / sizeof(at[0]); k++) {
+		pte_t e = leaf_for(map, m, map.offset + at[k], &level);
+
+		CHECK((e & 0xff) == (PTE_V | PTE_R | PTE_W | PTE_G | PTE_A | PTE_D));
+		CHECK(pte_address(e) + (at[k] & (pt_span(level) - 1)) == at[k]);
+	}
+	/* Not a byte more (Sv39's upper half ends there), and nothing in the lower half. */
+	if (m->levels > 3)
+		CHECK(!pte_is_valid(leaf_for(map, m, map.offset + MAP_BYTES, &level)));
+	CHECK(!pte_is_valid(leaf_for(map, m, 0x80000000, &level)));
+}
+
+static void check_image(const struct pt_mode *m)
+{
+	struct map map = map_build(m);
+
+	for (uint64_t at = IMAGE - MIB(2); at < IMAGE + MIB(8); at += PAGE_SIZE) {
+		unsigned level;
+		pte_t e = leaf_for(map, m, map.offset + at, &level);
+		uint64_t rights = PTE_W;
+
+		if (at >= IMAGE && at < CONST_END)
+			rights = at < TEXT_END ? PTE_X : 0;
+		CHECK((e & (PTE_R | PTE_W | PTE_X | PTE_U)) == (PTE_R | rights));
+		CHECK(pte_address(e) + (at & (pt_span(level) - 1)) == at);
+	}
+}
+
+static void all_of_physical_memory(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < HOST_MODES; i++) {
+		fake_reset();
+		assert_int_equal(FAKE_STATUS(check_memory(&host_modes[i])), -1);
+	}
+}
+
+static void image_is_write_xor_execute(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < HOST_MODES; i++) {
+		fake_reset();
+		assert_int_equal(FAKE_STATUS(check_image(&host_modes[i])), -1);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(all_of_physical_memory),
+		cmocka_unit_test(image_is_write_xor_execute),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
