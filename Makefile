@@ -18,6 +18,7 @@ include guests/guests.mk
 include hyp/hyp.mk
 -include tests/tests.mk
 -include tests/guest/guest.mk
+include tests/system/system.mk
 include tests/bench/bench.mk
 
 .PHONY: all help run clean

@@ -111,7 +111,7 @@ fuzz: $(FUZZERS) $(UNIT_TREES)
 	@mkdir -p build/fuzz/trees && cp $(UNIT_TREES) build/fuzz/trees/
 	@set -e; for f in $(FUZZERS); do \
 		mkdir -p $$f.corpus; \
-		$$f -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=$$f. -print_final_stats=1 \
+		$$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 -artifact_prefix=$$f. -print_final_stats=1 \
 			$$f.corpus $$(test $${f##*/} = fuzz_host && echo build/fuzz/trees); \
 	done
 

@@ -5,6 +5,7 @@
  */
 #include "hyp/arch/cpu.h"
 #include "hyp/boot/boot.h"
+#include "hyp/boot/options.h"
 #include "hyp/drv/console.h"
 #include "hyp/drv/host.h"
 #include "hyp/drv/plic.h"
@@ -75,6 +76,8 @@ static void read_host(uint64_t boot_hart, uint64_t tree)
 	if (host.finisher.v)
 		machine_exit_through(phys_pointer(host.finisher));
 	set_log_level();
+	if (!options_are_good())
+		give_up(EXIT_BAD_INPUT, "the options were refused");
 	if (!isa_has(host.isa, "h"))
 		give_up(EXIT_BAD_MACHINE,
 			"this hart has no H-extension; this version of Gnomon needs it (QEMU: -cpu rv64)");

@@ -197,14 +197,14 @@ enum err host_read(const void *tree, uint64_t boot_hart)
 		       ERR_FORMAT;
 }
 
-/* The word of @args that begins with "@name=", or NULL. */
+/* What follows @name where a word of @args is it, or begins with it and '='; else NULL. */
 static const char *find_option(const char *args, const char *name)
 {
 	size_t n = strlen(name);
 
 	for (const char *at = args; *at;) {
-		if (strncmp(at, name, n) == 0 && at[n] == '=')
-			return at + n + 1;
+		if (strncmp(at, name, n) == 0 && (!at[n] || at[n] == ' ' || at[n] == '='))
+			return at + n;
 		while (*at && *at != ' ')
 			at++;
 		while (*at == ' ')
@@ -218,7 +218,7 @@ bool option_value(const char *args, const char *name, char *value, size_t room)
 	const char *v = find_option(args, name);
 	size_t n = 0;
 
-	if (!v)
+	if (!v || *v++ != '=')
 		return false;
 	for (; v[n] && v[n] != ' ' && n + 1 < room; n++)
 		value[n] = v[n];
@@ -229,6 +229,11 @@ bool option_value(const char *args, const char *name, char *value, size_t room)
 bool host_option(const char *name, char *value, size_t room)
 {
 	return option_value(host.bootargs, name, value, room);
+}
+
+bool host_has_option(const char *name)
+{
+	return find_option(host.bootargs, name) != NULL;
 }
 
 /* "rv64imafdch_zicsr_sstc": after rv64 the single letters, then longer names. */

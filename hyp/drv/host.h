@@ -52,6 +52,9 @@ bool option_value(const char *args, const char *name, char *value, size_t room);
 /* The same among the words of the host's bootargs. */
 bool host_option(const char *name, char *value, size_t room);
 
+/* Whether the host's bootargs have the word @name. */
+bool host_has_option(const char *name);
+
 /**
  * Whether ISA string @isa names extension @name, in lower case: one letter, or a longer name that
  * stands between underscores.

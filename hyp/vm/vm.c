@@ -14,6 +14,7 @@
 #include "hyp/mm/phys.h"
 #include "hyp/vm/devicetree.h"
 #include "hyp/vm/kernel.h"
+#include "hyp/vm/stats.h"
 #include "sbi/call/call.h"
 
 #define RAM_BASE 0x80000000
@@ -202,6 +203,13 @@ static void drop_memory(struct vm *vm)
 		sbi_remote_fence_i((struct sbi_harts){ 1, vm->vcpus[i].hart->id });
 }
 
+static _Noreturn void end_machine(const struct vm *vm)
+{
+	if (host_has_option("stats"))
+		stats_print(vm);
+	machine_exit(vm->status);
+}
+
 void vm_park(struct vcpu *v)
 {
 	struct vm *vm = v->vm;
@@ -215,7 +223,7 @@ void vm_park(struct vcpu *v)
 	if (atomic_fetch_add(&vm->parked, 1) + 1 < vm->vcpus_n)
 		return;
 	if (vm->end != VM_RESET)
-		machine_exit(vm->status);
+		end_machine(vm);
 	drop_memory(vm);
 	if (vm_start(vm) != OK)
 		machine_exit(EXIT_BAD_INPUT);

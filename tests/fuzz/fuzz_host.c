@@ -8,6 +8,7 @@
 
 #include "hyp/drv/host.h"
 #include "hyp/lib/fdt.h"
+#include "tests/fake/tree.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 
@@ -17,7 +18,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	uint8_t *tree;
 
 	/* The firmware's word for how long it is has to be good: there is nothing to check it by. */
-	if (bytes < sizeof(struct fdt_header) || fdt_totalsize(data) > bytes)
+	if (bytes < sizeof(struct fdt_header) || fdt_totalsize(data) > bytes ||
+	    fdt_off_dt_struct(data) % 4 || tree_breaks_libfdt(data))
 		return 0;
 	tree = malloc(bytes);
 	memcpy(tree, data, bytes);

@@ -238,7 +238,7 @@ static void world_init(struct bits *b, struct world *w)
 	choose_tables(b, w);
 	if (frame_add_ram((struct frame_range){ HOST_BASE, HOST_BYTES }, &bundle, 1, true) != OK ||
 	    gstage_init(&w->gs, mode, &w->pool, gpa(w->ram), w->ram_bytes) != OK ||
-	    gstage_add_device(&w->gs, gpa(DEVICE_AT), PAGE_SIZE, 0) != OK)
+	    gstage_add_device(&w->gs, gpa(DEVICE_AT), PAGE_SIZE, NULL) != OK)
 		fail(w, "can't be built");
 	/* Without a bundle a gigabyte of RAM gets one leaf. */
 	if (w->ram_bytes >= GIB(1))
@@ -299,7 +299,7 @@ static struct oracle_answer run_oracle(struct world *w, const struct oracle_mach
 		bool changed;
 
 		if (o.result != ORACLE_GUEST_PAGE_FAULT ||
-		    gstage_place(&w->gs, gpa(o.gpa)).kind != GSTAGE_RAM)
+		    !gstage_is_ram(&w->gs, gpa(o.gpa)))
 			return o;
 		if (o.implicit)
 			want = o.implicit_store ? ACCESS_STORE : ACCESS_LOAD;

@@ -3,6 +3,7 @@
  */
 #include "tests/unit/unit.h"
 
+#include "hyp/dev/board.h"
 #include "hyp/drv/host.h"
 #include "hyp/g-stage/gstage.h"
 #include "hyp/lib/string.h"
@@ -111,31 +112,35 @@ static void init_refuses(void **state)
 
 static void places(void **state)
 {
-	struct gstage_place p;
+	static const struct board_device a, b, c;
 	(void)state;
 
 	vm(GSTAGE_SV39X4, RAM, MIB(4));
-	assert_int_equal(gstage_add_device(&gs, gpa(0x10000000), 0x100, 7), OK);
-	assert_int_equal(gstage_add_device(&gs, gpa(0x10000100), 0x100, 8), OK);
-	assert_int_equal(gstage_add_device(&gs, gpa(0x100000ff), 2, 9), ERR_OVERLAP);
-	assert_int_equal(gstage_add_device(&gs, gpa(0x0ffff000), 0x1001, 9), ERR_OVERLAP);
-	assert_int_equal(gstage_add_device(&gs, gpa(RAM - 1), 2, 9), ERR_OVERLAP);
-	assert_int_equal(gstage_add_device(&gs, gpa(RAM + MIB(4) - 1), 1, 9), ERR_OVERLAP);
-	assert_int_equal(gstage_add_device(&gs, gpa(RAM + MIB(4)), PAGE_SIZE, 10), OK);
+	assert_int_equal(gstage_add_device(&gs, gpa(0x10000000), 0x100, &a), OK);
+	assert_int_equal(gstage_add_device(&gs, gpa(0x10000100), 0x100, &b), OK);
+	assert_int_equal(gstage_add_device(&gs, gpa(0x100000ff), 2, &c), ERR_OVERLAP);
+	assert_int_equal(gstage_add_device(&gs, gpa(0x0ffff000), 0x1001, &c), ERR_OVERLAP);
+	assert_int_equal(gstage_add_device(&gs, gpa(RAM - 1), 2, &c), ERR_OVERLAP);
+	assert_int_equal(gstage_add_device(&gs, gpa(RAM + MIB(4) - 1), 1, &c), ERR_OVERLAP);
+	assert_int_equal(gstage_add_device(&gs, gpa(RAM + MIB(4)), PAGE_SIZE, &c), OK);
 
-	assert_int_equal(gstage_place(&gs, gpa(RAM)).kind, GSTAGE_RAM);
-	assert_int_equal(gstage_place(&gs, gpa(RAM + MIB(4) - 1)).kind, GSTAGE_RAM);
-	assert_int_equal(gstage_place(&gs, gpa(RAM - 1)).kind, GSTAGE_HOLE);
-	p = gstage_place(&gs, gpa(0x100000ff));
-	assert_int_equal(p.kind, GSTAGE_DEVICE);
-	assert_int_equal(p.device->id, 7);
-	assert_int_equal(gstage_place(&gs, gpa(0x10000100)).device->id, 8);
-	assert_int_equal(gstage_place(&gs, gpa(0x10000200)).kind, GSTAGE_HOLE);
-	assert_int_equal(gstage_place(&gs, gpa(RAM + MIB(4))).device->id, 10);
-	assert_int_equal(gstage_place(&gs, gpa(UINT64_MAX)).kind, GSTAGE_HOLE);
+	assert_true(gstage_is_ram(&gs, gpa(RAM)));
+	assert_true(gstage_is_ram(&gs, gpa(RAM + MIB(4) - 1)));
+	assert_false(gstage_is_ram(&gs, gpa(RAM - 1)));
+	assert_false(gstage_is_ram(&gs, gpa(RAM + MIB(4))));
+	assert_false(gstage_is_ram(&gs, gpa(0)));
+	assert_false(gstage_is_ram(&gs, gpa(UINT64_MAX)));
+	assert_null(gstage_device_at(&gs, gpa(RAM)));
+	assert_null(gstage_device_at(&gs, gpa(0x0fffffff)));
+	assert_ptr_equal(gstage_device_at(&gs, gpa(0x10000000))->board_device, &a);
+	assert_ptr_equal(gstage_device_at(&gs, gpa(0x100000ff))->board_device, &a);
+	assert_ptr_equal(gstage_device_at(&gs, gpa(0x10000100))->board_device, &b);
+	assert_null(gstage_device_at(&gs, gpa(0x10000200)));
+	assert_ptr_equal(gstage_device_at(&gs, gpa(RAM + MIB(4)))->board_device, &c);
+	assert_null(gstage_device_at(&gs, gpa(UINT64_MAX)));
 	for (unsigned i = 3; i < GSTAGE_DEVICES_MAX; i++)
-		assert_int_equal(gstage_add_device(&gs, gpa(i * MIB(1)), 16, i), OK);
-	assert_int_equal(gstage_add_device(&gs, gpa(MIB(100)), 16, 0), ERR_FULL);
+		assert_int_equal(gstage_add_device(&gs, gpa(i * MIB(1)), 16, NULL), OK);
+	assert_int_equal(gstage_add_device(&gs, gpa(MIB(100)), 16, NULL), ERR_FULL);
 }
 
 static void backings_are_refused(void **state)

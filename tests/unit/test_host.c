@@ -9,6 +9,7 @@
 
 #include "hyp/drv/host.h"
 #include "hyp/lib/fdt.h"
+#include "tests/fake/tree.h"
 
 #define TREES "build/host/trees/"
 
@@ -277,11 +278,12 @@ static void damaged_trees(void **state)
 		char value[16];
 
 		memcpy(bad, good, bytes);
+		/* All but magic and size, which say how long the rest is. */
 		for (unsigned k = 0; k < 1 + i % 4; k++)
 			bad[8 + random_next(&seed) % (bytes - 8)] =
 				(uint8_t)(random_next(&seed) >> (i % 56));
 		set_up(state);
-		if (host_read(bad, 9) == OK) {
+		if (!tree_breaks_libfdt(bad) && host_read(bad, 9) == OK) {
 			assert_true(host.harts >= 1 && host.harts <= HOST_HARTS_MAX);
 			assert_true(host.reserved_n <= HOST_RESERVED_MAX);
 			isa_has(host.isa, "sstc");

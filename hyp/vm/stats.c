@@ -1,0 +1,32 @@
+/*
+ * Printing what was counted. The counting is one addition where the thing happens.
+ */
+#include "hyp/vm/stats.h"
+
+#include "hyp/lib/log.h"
+#include "hyp/vm/vm.h"
+
+#define INTERRUPTS_FROM 32
+
+static uint64_t exits_of(const struct vm *vm, unsigned row)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < vm->vcpus_n; i++)
+		n += vm->vcpus[i].exits[row];
+	return n;
+}
+
+void stats_print(const struct vm *vm)
+{
+	for (unsigned is_interrupt = 0; is_interrupt < 2; is_interrupt++)
+		for (unsigned cause = 0; cause < EXIT_ROWS / 2; cause++) {
+			uint64_t n = exits_of(vm, (unsigned)EXIT_ROW(cause, is_interrupt));
+
+			if (n)
+				log_info("exits cause %u %lu", cause + is_interrupt * INTERRUPTS_FROM,
+					 n);
+		}
+	log_info("demand fills %lu, copies of bundle pages %lu, memory used %lu KiB",
+		 vm->gstage.demand_fills, vm->gstage.cow_copies, vm->pool.frames * 4);
+}

@@ -1,0 +1,154 @@
+"""Start machines for tests: through the launcher, to their end or with someone at the terminal.
+
+Its one invariant: every machine has a time limit, and none outlives the test that started it.
+Read next: any test_*.py here.
+"""
+
+import collections
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import pexpect
+
+REPO = pathlib.Path(__file__).resolve().parents[2]
+BUILD = REPO / "build"
+CACHE = pathlib.Path(os.environ.get("GNOMON_CACHE")
+                     or os.path.join(os.environ.get("XDG_CACHE_HOME")
+                                     or os.path.expanduser("~/.cache"), "gnomon"))
+QEMU10 = CACHE / "qemu10/qemu-system-riscv64"
+IMAGE = os.environ.get("KERNEL") or str(CACHE / "linux/Image")
+INITRD = os.environ.get("INITRD") or str(BUILD / "linux/initrd.cpio")
+LAUNCHER = str(REPO / "tools/gnomon")
+LOGS = BUILD / "tests/system"
+
+# What a machine can be asked to do differs from the launcher's own statuses; see tools/gnomon.
+BAD_OPTION, BAD_FILE, UNAVAILABLE, PANIC, STOPPED, TIMEOUT = 2, 65, 69, 70, 71, 124
+
+Run = collections.namedtuple("Run", "status out err")
+
+
+def environment():
+    """Ours, without what make and pytest put there."""
+    return {name: value for name, value in os.environ.items()
+            if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "QEMU")}
+
+
+def launch(*args, limit=60, command="run", typed=b""):
+    """Run the launcher to its end; the machine's own limit is @limit seconds."""
+    timed = ["--timeout", str(limit)] if command == "run" and "--timeout" not in args else []
+    done = subprocess.run([LAUNCHER, command, *timed, *map(str, args)], cwd=REPO, input=typed,
+                          capture_output=True, timeout=limit + 30, env=environment(), check=False)
+    return Run(done.returncode, done.stdout.decode(errors="replace").replace("\r\n", "\n"),
+               done.stderr.decode(errors="replace"))
+
+
+def suite(name):
+    """The image of an in-guest suite or of another guest of tests/guest."""
+    return BUILD / f"tests/guest/{name}.elf"
+
+
+def guest_output(out):
+    """A console without what firmware and Gnomon say."""
+    out = re.split(r"Boot HART MEDELEG *: .*\n", out)[-1]
+    return re.sub(r"^gnomon: .*\n", "", out, flags=re.MULTILINE)
+
+
+def passed(out):
+    """The names of the in-guest tests that passed, each as often as it did."""
+    return collections.Counter(re.findall(r"^ok \d+ - (?!# SKIP)(.*)$", out, re.MULTILINE))
+
+
+def assert_one_line(run, status, pattern):
+    """The launcher failed with @status and said why in one line that matches @pattern."""
+    assert run.status == status, (run.status, run.err, run.out[-1500:])
+    assert re.fullmatch(r"gnomon \w+: [^\n]+\n", run.err), run.err
+    assert re.search(pattern, run.err), run.err
+
+
+class Console:
+    """A machine on a terminal of its own, with someone who types."""
+
+    def __init__(self, program, args, limit):
+        LOGS.mkdir(parents=True, exist_ok=True)
+        name = re.sub(r"[^\w.-]+", "-", os.environ["PYTEST_CURRENT_TEST"].split("::")[-1])
+        self.path = LOGS / f"{name}.log"
+        self.log = open(self.path, "wb")
+        self.child = pexpect.spawn(program, list(map(str, args)), cwd=str(REPO), timeout=limit,
+                                   env=environment(), logfile=self.log, dimensions=(50, 200))
+        self.child.delaybeforesend = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        # A terminated launcher takes its QEMU along; a killed one wouldn't.
+        if self.child.isalive():
+            self.child.kill(15)
+        self.child.expect(pexpect.EOF, timeout=20)
+        self.child.close()
+        self.log.close()
+
+    def expect(self, pattern, limit=-1):
+        """Wait for @pattern; return what came before it and the match."""
+        self.child.expect(pattern, timeout=limit)
+        return self.child.before.decode(errors="replace"), self.child.match
+
+    def send(self, text):
+        self.child.send(text)
+
+    def end(self, limit=-1):
+        """Wait for the end; return the exit status."""
+        self.child.expect(pexpect.EOF, timeout=limit)
+        self.child.wait()
+        return self.child.exitstatus
+
+
+class Linux(Console):
+    """The Linux guest with its shell."""
+
+    PROMPT = "guest# "
+    # What must not stand in a kernel's log.
+    TROUBLE = r"WARNING|BUG|Oops|rcu.*stall|soft lockup|Call Trace|unexpected|spurious"
+
+    def __init__(self, *args, limit=120, append="cryptomgr.notests"):
+        append = f"console=ttyS0 {append}".strip()
+        super().__init__(LAUNCHER, ["run", "--kernel", IMAGE, "--initrd", INITRD,
+                                    "--append", append, *args], limit)
+
+    def boot(self):
+        """Wait for the prompt; return what the machine said until then."""
+        return self.expect(self.PROMPT)[0]
+
+    def run(self, command, limit=-1):
+        """Type a command; return its output and its status."""
+        # The marks are spelt so that the echo of the typed line is not taken for them.
+        self.send(f"echo \\<\\<; {command}; echo \\>\\>$?\r")
+        self.expect("\r\n<<\r\n", limit)
+        out, match = self.expect(r">>(\d+)\r\n", limit)
+        self.expect(self.PROMPT, limit)
+        return out.replace("\r\n", "\n"), int(match[1])
+
+    def ask(self, command, limit=-1):
+        """The output of a command that must succeed."""
+        out, status = self.run(command, limit)
+        assert status == 0, (command, status, out)
+        return out.strip()
+
+    def check_log(self):
+        """The kernel must not have complained."""
+        out, _ = self.run(f"dmesg | grep -E '{self.TROUBLE}'")
+        assert out == "", out
+
+    def power_off(self):
+        """Shut down in order; that is success."""
+        self.check_log()
+        self.send("poweroff\r")
+        status = self.end()
+        assert status == 0, status
+
+
+if __name__ == "__main__":
+    sys.exit("this is no test: see tests/system/system.mk")

@@ -1,0 +1,24 @@
+# System tests: whole machines on real QEMU, driven by pytest and pexpect.
+#
+#   make test                   set-up, then every test there is
+#   make test-system [K=expr]   these alone; K as pytest's -k, for example K=test_linux,
+#                               K="test_suite and timer", K="not slow"
+#
+# One test, as pytest shows it, from the top of the tree, with its output:
+#
+#   /usr/bin/python3 -m pytest tests/system/test_linux.py::test_reboot
+#
+# Consoles of the tests that type are kept in build/tests/system/.
+
+SYSTEM_TESTS_NEED = build/gnomon.bin $(GUEST_BINS) $(GUESTS) $(GUEST_TESTS) $(GUEST_EXITS) \
+	$(LINUX_GUEST)
+
+.PHONY: test test-built test-system
+test: setup-test
+	@tools/setup qemu10 || echo "test: going on without QEMU 10" >&2
+	@$(MAKE) --no-print-directory test-built
+
+test-built: test-house test-unit test-oracle test-system
+
+test-system: $(SYSTEM_TESTS_NEED)
+	@KERNEL=$(KERNEL) INITRD=$(INITRD) tests/run-tests $(if $(K),-k "$(K)")

@@ -1,0 +1,153 @@
+"""The in-guest suites and the unikernel guests, on Gnomon and on bare QEMU: the same images.
+
+Its one invariant: bare QEMU is the reference; what passes there passes on Gnomon.
+Read next: tests/guest/README.md.
+"""
+
+import re
+
+import pytest
+from machine import BUILD, LAUNCHER, QEMU10, Console, guest_output, launch, passed, suite
+
+SUITES = ("perms", "paging", "fences", "traps", "csr", "sbi", "timer", "harts", "mmio", "board",
+          "ram", "state")
+UNIKERNELS = ("hello", "ticks", "harts", "faults", "pagewalk")
+
+
+def run_suite(name, *args, vcpus=1):
+    run = launch("--kernel", suite(name), "--memory", "64M", "--vcpus", vcpus, *args)
+    wrong = re.findall(r"^not ok .*|^gnomon: (?!guest:).*", run.out, re.MULTILINE)
+    assert not wrong, wrong
+    assert run.status == 0, (run.status, run.err, run.out[-1000:])
+    assert re.search(r"^\d+ passed, 0 failed, \d+ skipped\n", run.out, re.MULTILINE), run.out[-500:]
+    return passed(run.out)
+
+
+@pytest.mark.parametrize("vcpus", (1, 4))
+@pytest.mark.parametrize("name", SUITES)
+def test_suite(name, vcpus):
+    """Alike on both, and no test that bare QEMU passes is skipped on Gnomon."""
+    bare = run_suite(name, "--bare", vcpus=vcpus)
+    assert bare or (name, vcpus) == ("harts", 1)
+    missing = bare - run_suite(name, vcpus=vcpus)
+    assert not missing, missing
+
+
+@pytest.mark.parametrize("mode", ("sv39x4", "sv48x4", "sv57x4"))
+@pytest.mark.parametrize("name", ("perms", "paging", "mmio", "ram"))
+def test_gstage_mode(name, mode):
+    run_suite(name, "--gstage-mode", mode)
+
+
+@pytest.mark.parametrize("mode", ("sv39", "sv48", "sv57"))
+@pytest.mark.parametrize("name", ("paging", "harts", "mmio"))
+def test_host_mode(name, mode):
+    run_suite(name, "--hyp-append", f"host-mode={mode}", vcpus=2)
+
+
+@pytest.mark.parametrize("args", (
+    ("--cpu", "rv64,sstc=off"),
+    ("--isa-mask", "sstc"),
+    ("--hyp-append", "zero=always"),
+    ("--cpu", "rv64,v=true"),
+    ("--cpu", "rv64,svinval=true,svnapot=true,svpbmt=true"),
+    ("--icount",),
+), ids=" ".join)
+@pytest.mark.parametrize("name", ("fences", "csr", "timer", "ram", "state"))
+def test_core(name, args):
+    run_suite(name, *args)
+
+
+@pytest.mark.qemu10
+@pytest.mark.parametrize("name", SUITES)
+def test_qemu10(name):
+    bare = run_suite(name, "--bare", "--qemu", QEMU10, vcpus=2)
+    missing = bare - run_suite(name, "--qemu", QEMU10, vcpus=2)
+    assert not missing, missing
+
+
+@pytest.mark.qemu10
+@pytest.mark.parametrize("cpu", ("max", "rv64,sv57=off,sv48=off", "rv64,svadu=off,svade=on"))
+@pytest.mark.parametrize("name", ("perms", "paging", "csr", "ram", "state"))
+def test_qemu10_core(name, cpu):
+    run_suite(name, "--qemu", QEMU10, "--cpu", cpu)
+
+
+@pytest.mark.parametrize("name,says,status", (
+    ("exit-code", "leaving with 42", 42),
+    ("exit-srst", "shutting down after a failure", 1),
+    ("exit-legacy", "shutting down the old way", 0),
+))
+def test_exit(name, says, status):
+    run = launch("--kernel", suite(name), "--vcpus", 2)
+    assert guest_output(run.out).strip() == says
+    assert run.status == status
+    assert run.err == (f"gnomon run: the guest failed with code {status}\n" if status else "")
+
+
+@pytest.mark.parametrize("vcpus", (1, 4))
+def test_guest_resets(vcpus):
+    """Each boot finds its image as it was made, though the last one wrote to it."""
+    with Console(LAUNCHER, ["run", "--kernel", suite("reboot"), "--vcpus", vcpus], 30) as console:
+        for _ in range(20):
+            before, _ = console.expect(r"booted, data (\d+), bss (\d+)\r\n")
+            assert console.child.match.groups() == (b"1", b"0")
+        assert "SRST came back" not in before
+
+
+def transcript(out):
+    """A unikernel's transcript without what rightly differs between the two."""
+    out = guest_output(out)
+    # Who is below, and what it offers: Gnomon has DBCN, OpenSBI 1.1 has not.
+    out = re.sub(r"Below me is SBI .*", "Below me is an SBI.", out)
+    out = out.replace(" DBCN.", ".")
+    # Gnomon keeps the H-extension for itself.
+    out = re.sub(r"(rv64[a-gi-z]*)h_", r"\1_", out)
+    # Firmware takes the first hart that comes to boot on. Gnomon always takes hart 0.
+    if "hart 0 is stopped, now started" in out:
+        out = re.sub(r"hart ([01])\b", lambda match: f"hart {1 - int(match[1])}", out)
+    return re.sub(r"I run on hart \d+ ", "I run on a hart ", out)
+
+
+@pytest.mark.parametrize("vcpus", (1, 2))
+@pytest.mark.parametrize("name", UNIKERNELS)
+def test_unikernel(name, vcpus):
+    """The same image says the same on both: as guest from a bundle and on bare QEMU."""
+    image = ("--kernel", BUILD / f"guests/{name}.bin", "--memory", "64M", "--vcpus", vcpus)
+    bare, ours = launch("--bare", *image), launch(*image)
+    assert (bare.status, ours.status) == (0, 0)
+    assert transcript(ours.out) == transcript(bare.out)
+
+
+@pytest.mark.parametrize("name", UNIKERNELS)
+def test_embedded(name):
+    """The guest that Gnomon carries is the one in build/guests, with less memory."""
+    bundled = launch("--kernel", BUILD / f"guests/{name}.bin", "--memory", "16M", "--vcpus", 2)
+    ours = launch("--guest", name)
+    assert ours.status == 0
+    assert transcript(ours.out) == transcript(bundled.out)
+
+
+def test_embedded_hello_says_who_it_is():
+    out = launch("--guest", "hello", "--harts", 4).out
+    assert "Hello from a guest in S-mode." in out and "of 4." in out
+    assert "TIME IPI RFENCE HSM SRST DBCN." in out
+
+
+def test_sbi_mask():
+    run = launch("--kernel", BUILD / "guests/hello.bin", "--sbi-mask", "dbcn,rfence")
+    assert "It offers TIME IPI HSM SRST." in run.out
+
+
+def test_isa_mask():
+    out = launch("--kernel", BUILD / "guests/hello.bin", "--isa-mask", "sstc,zbb,d").out
+    isa = re.search("My instructions are (.*).\n", out)[1]
+    assert "sstc" not in isa and "zbb" not in isa and "d" not in isa.split("_")[0], isa
+
+
+def test_harts_arrive_in_any_order():
+    """Many starts of a machine whose harts all start at once: none may be lost or come in twice."""
+    for _ in range(20):
+        run = launch("--guest", "harts", "--harts", 8, limit=30)
+        assert run.status == 0, run.out[-500:]
+        assert "All as it should be." in run.out

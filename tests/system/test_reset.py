@@ -1,0 +1,40 @@
+"""A machine that is reset under its guest keeps its RAM; Gnomon must not give that to the next.
+
+Its one invariant: the reset is the machine's (QEMU's monitor), not the guest's.
+Read next: tests/guest/dirty.c, zero_memory() in hyp/boot/main.c.
+"""
+
+import pytest
+from machine import LAUNCHER, QEMU10, Console, Linux, suite
+
+FOUND = r"(\d+) words of RAM were not zero"
+
+
+def reset(console):
+    """Through QEMU's monitor, which shares the terminal."""
+    console.send("\x01c")
+    console.expect(r"\(qemu\) ")
+    console.send("system_reset\r")
+    console.send("\x01c")
+
+
+@pytest.mark.parametrize("args", ((), ("--qemu", QEMU10)), ids=("installed QEMU", "QEMU 10"))
+def test_fresh_ram_after_a_reset(args):
+    if args and not QEMU10.exists():
+        pytest.skip("no QEMU 10: tools/setup qemu10 gets it on Debian 12")
+    with Console(LAUNCHER, ["run", "--kernel", suite("dirty"), "--memory", "64M", *args],
+                 60) as console:
+        for _ in range(4):
+            console.expect(FOUND)
+            assert console.child.match[1] == b"0"
+            reset(console)
+
+
+@pytest.mark.slow
+def test_linux_after_a_reset():
+    with Linux() as linux:
+        linux.boot()
+        linux.ask("seq 2000000 >/tmp/file")
+        reset(linux)
+        linux.boot()
+        linux.power_off()
