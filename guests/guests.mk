@@ -26,19 +26,23 @@ GUEST_LIB := $(patsubst guests/lib/%,build/guests/lib/%.o,$(GUEST_LIB_SRCS))
 
 build/guests/lib/%.o: guests/lib/% guests/guests.mk
 	@mkdir -p $(@D)
-	$(GUEST_CC) $(GUEST_CFLAGS) -c $< -o $@
+	@echo "  CC $@"
+	@$(GUEST_CC) $(GUEST_CFLAGS) -c $< -o $@
 
 $(foreach n,$(GUEST_NAMES),$(eval build/guests/$(n).o: guests/$(n)/$(n).c guests/guests.mk ; \
-	@mkdir -p $$(@D) && $$(GUEST_CC) $$(GUEST_CFLAGS) -c $$< -o $$@))
+	@mkdir -p $$(@D) && echo "  CC $$@" && $$(GUEST_CC) $$(GUEST_CFLAGS) -c $$< -o $$@))
 
 $(GUESTS): build/guests/%.elf: build/guests/%.o $(GUEST_LIB) guests/lib/guest.ld
-	$(GUEST_CC) $(GUEST_ARCH) $(GUEST_LDFLAGS) $< $(GUEST_LIB) -o $@
+	@echo "  LD $@"
+	@$(GUEST_CC) $(GUEST_ARCH) $(GUEST_LDFLAGS) $< $(GUEST_LIB) -o $@
 
 $(GUEST_BINS): %.bin: %.elf
-	$(CROSS)objcopy -O binary $< $@
+	@echo "  MK $@"
+	@$(CROSS)objcopy -O binary $< $@
 
 $(GUEST_FIT): guests/guests.its $(GUEST_BINS)
-	SOURCE_DATE_EPOCH=0 mkimage -q -f $< -E -B 0x1000 $@
+	@echo "  MK $@"
+	@SOURCE_DATE_EPOCH=0 mkimage -q -f $< -E -B 0x1000 $@
 
 .PHONY: guests
 guests: $(GUESTS) $(GUEST_BINS) $(GUEST_FIT)

@@ -1,6 +1,5 @@
 # The hypervisor: every source in hyp/ and sbi/, one image.
 #
-#   CC          defaults to $(CROSS)gcc; clang with --target works too
 #   LIBFDT_SRC  a directory with libfdt's sources, instead of Debian's libfdt.a
 
 HYP_CC := $(CROSS)gcc
@@ -11,9 +10,11 @@ LIBFDT_INCLUDE := $(LIBFDT_SRC)
 LIBFDT_OBJS := $(patsubst $(LIBFDT_SRC)/%.c,build/libfdt/%.o,$(wildcard $(LIBFDT_SRC)/fdt*.c))
 build/libfdt/%.o: $(LIBFDT_SRC)/%.c
 	@mkdir -p $(@D)
-	$(HYP_CC) -O2 $(HYP_ARCH) -fpie -ffreestanding -I$(LIBFDT_SRC) -Ihyp/lib/libc -c $< -o $@
+	@echo "  CC $@"
+	@$(HYP_CC) -O2 $(HYP_ARCH) -fpie -ffreestanding -I$(LIBFDT_SRC) -c $< -o $@
 build/libfdt.a: $(LIBFDT_OBJS)
-	$(CROSS)ar rcs $@ $^
+	@echo "  MK $@"
+	@$(CROSS)ar rcs $@ $^
 else
 LIBFDT := $(CACHE)/libfdt/libfdt.a
 LIBFDT_INCLUDE := $(CACHE)/libfdt/include

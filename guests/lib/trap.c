@@ -32,6 +32,30 @@ void irq_handler(unsigned irq, irq_fn *fn)
 	irq_handlers[irq] = fn;
 }
 
+static volatile bool came;
+
+static void note(struct frame *f)
+{
+	(void)f;
+	came = true;
+	csr_write(CSR_SIE, 0);
+}
+
+bool irq_is_pending(unsigned irq)
+{
+	irq_fn *handler = irq_handlers[irq];
+	uint64_t sie = csr_read(CSR_SIE);
+
+	came = false;
+	irq_handler(irq, note);
+	csr_write(CSR_SIE, 1ul << irq);
+	csr_set(CSR_SSTATUS, SSTATUS_SIE);
+	csr_clear(CSR_SSTATUS, SSTATUS_SIE);
+	irq_handler(irq, handler);
+	csr_write(CSR_SIE, sie);
+	return came;
+}
+
 uint64_t run_end_address(void)
 {
 	return (uint64_t)run_end;

@@ -63,4 +63,10 @@ typedef void irq_fn(struct frame *f);
 /** Serve supervisor interrupt number @irq with @fn on every hart. */
 void irq_handler(unsigned irq, irq_fn *fn);
 
+/**
+ * Whether interrupt @irq is pending on this hart, by letting it in for a moment. sip says the same,
+ * but not on QEMU 7.2 to a guest of a hypervisor, who reads STIP and SEIP as 0.
+ */
+bool irq_is_pending(unsigned irq);
+
 #endif

@@ -221,6 +221,15 @@ struct insn insn_decode(uint32_t bits)
 	return is_compressed(bits) ? decode_16(bits) : decode_32(bits);
 }
 
+bool insn_is_store(uint32_t bits)
+{
+	uint8_t kind = insn_decode(bits).kind;
+	bool is_vector_store = (bits & 0x7f) == 0x27;
+	bool is_cbo = (bits & 0x707f) == 0x200f;
+
+	return kind == INSN_STORE || kind == INSN_AMO || is_vector_store || is_cbo;
+}
+
 struct insn_address insn_address(uint32_t bits)
 {
 	return is_compressed(bits) ? address_16(bits) : address_32(bits);

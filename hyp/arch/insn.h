@@ -34,6 +34,12 @@ struct insn {
  */
 struct insn insn_decode(uint32_t bits);
 
+/**
+ * Whether @bits writes memory: as insn_decode() says, or a vector store, or a cache-block
+ * operation, which needs the same right ("Cache Management Operations").
+ */
+bool insn_is_store(uint32_t bits);
+
 /*
  * What insn_decode() said of a few instructions: a driver reaches its device by the same ones over
  * and over. Zero-initialised it is empty; one hart uses it.

@@ -40,7 +40,7 @@ static COLD enum mmu_what not_what_it_seems(struct vcpu *v, gpa_t to, enum acces
 	fetched = two_stage_fetch(v, &bits);
 	if (fetched != MMU_FETCHED)
 		return fetched;
-	if (insn_decode(bits).kind != INSN_AMO)
+	if (!insn_is_store(bits))
 		return MMU_RESUME;
 	return gstage_touch(v->gstage, to, ACCESS_STORE, &changed) == OK ? MMU_RESUME : MMU_NOMEM;
 }
@@ -64,14 +64,20 @@ static COLD enum mmu_what deny(struct vcpu *v, gva_t at, enum access access)
 }
 
 /*
- * The same where one of the guest's own tables isn't RAM. QEMU 7.2 says "load" where a fetch's
- * walk failed, so a load is believed only if its instruction can be fetched.
+ * The same where one of the guest's own tables isn't RAM. QEMU 7.2 says "load" whatever the access
+ * was, so a load is believed only if its instruction can be fetched and is one.
  */
 static COLD enum mmu_what deny_table(struct vcpu *v, gva_t at, enum access access)
 {
-	if (access == ACCESS_LOAD && guest_fetch_half(gva(v->frame.pc)).failed)
-		access = ACCESS_FETCH;
-	return deny(v, at, access);
+	enum mmu_what fetched;
+	uint32_t bits;
+
+	if (access != ACCESS_LOAD)
+		return deny(v, at, access);
+	fetched = two_stage_fetch(v, &bits);
+	if (fetched != MMU_FETCHED)
+		return fetched;
+	return deny(v, at, insn_is_store(bits) ? ACCESS_STORE : ACCESS_LOAD);
 }
 
 /* An access of the guest's own, to guest physical @to. */

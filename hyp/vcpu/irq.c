@@ -33,5 +33,5 @@ void irq_sync(struct vcpu *v)
 
 bool irq_is_pending(void)
 {
-	return (csr_read(CSR_VSIP) & csr_read(CSR_VSIE)) != 0;
+	return (csr_read(CSR_HIP) & csr_read(CSR_HIE) & HIDELEG_VS) != 0;
 }

@@ -11,26 +11,32 @@ BENCH_FILES := build/bench/micro.bin build/bench/linux.cpio build/bench/count-1.
 
 build/bench/micro.o: tests/bench/micro.c guests/guests.mk
 	@mkdir -p $(@D)
-	$(GUEST_CC) $(GUEST_CFLAGS) -c $< -o $@
+	@echo "  CC $@"
+	@$(GUEST_CC) $(GUEST_CFLAGS) -c $< -o $@
 
 build/bench/micro.elf: build/bench/micro.o $(GUEST_LIB) guests/lib/guest.ld
-	$(GUEST_CC) $(GUEST_ARCH) $(GUEST_LDFLAGS) $< $(GUEST_LIB) -o $@
+	@echo "  LD $@"
+	@$(GUEST_CC) $(GUEST_ARCH) $(GUEST_LDFLAGS) $< $(GUEST_LIB) -o $@
 
 build/bench/micro.bin: build/bench/micro.elf
-	$(CROSS)objcopy -O binary $< $@
+	@echo "  MK $@"
+	@$(CROSS)objcopy -O binary $< $@
 
 build/bench/init: tests/bench/linux.c
 	@mkdir -p $(@D)
-	$(CROSS)gcc -static -O2 -std=gnu11 $(BENCH_WARN) $< -o $@
+	@echo "  LD $@"
+	@$(CROSS)gcc -static -O2 -std=gnu11 $(BENCH_WARN) $< -o $@
 
 # The RAM disk holds one file, and is the same on every machine.
 build/bench/linux.cpio: build/bench/init
 	@install -D $< $(@D)/root/init && touch -d @0 $(@D)/root/init
-	cd $(@D)/root && echo init | cpio -o -H newc -R 0:0 --reproducible --quiet >../$(@F)
+	@echo "  MK $@"
+	@cd $(@D)/root && echo init | cpio -o -H newc -R 0:0 --reproducible --quiet >../$(@F)
 
 build/bench/count-%.so: tests/bench/count.c
 	@mkdir -p $(@D)
-	gcc -shared -fPIC -fvisibility=hidden -O2 -std=c11 $(BENCH_WARN) -DAPI=$* $< -o $@
+	@echo "  MK $@"
+	@gcc -shared -fPIC -fvisibility=hidden -O2 -std=c11 $(BENCH_WARN) -DAPI=$* $< -o $@
 
 .PHONY: bench bench-files
 bench-files: $(BENCH_FILES)

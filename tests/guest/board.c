@@ -166,7 +166,7 @@ static void test_plic_registers(void)
 
 static bool external_pending(void)
 {
-	return (csr_read(CSR_SIP) & SEIP) != 0;
+	return irq_is_pending(IRQ_S_EXT);
 }
 
 /* Line up: the UART's THRE condition is the level on source 10. Seen without taking interrupts. */

@@ -11,15 +11,18 @@ GUEST_EXITS := $(GUEST_EXIT_NAMES:%=build/tests/guest/%.elf)
 
 build/tests/guest/%.o: tests/guest/%.c guests/guests.mk tests/guest/guest.mk
 	@mkdir -p $(@D)
-	$(GUEST_CC) $(GUEST_CFLAGS) -c $< -o $@
+	@echo "  CC $@"
+	@$(GUEST_CC) $(GUEST_CFLAGS) -c $< -o $@
 
 build/tests/guest/ops.o: tests/guest/ops.S guests/guests.mk
 	@mkdir -p $(@D)
-	$(GUEST_CC) $(GUEST_CFLAGS) -c $< -o $@
+	@echo "  CC $@"
+	@$(GUEST_CC) $(GUEST_CFLAGS) -c $< -o $@
 
 $(GUEST_TESTS) $(GUEST_EXITS): %.elf: %.o build/tests/guest/tap.o build/tests/guest/ops.o \
 		$(GUEST_LIB) guests/lib/guest.ld
-	$(GUEST_CC) $(GUEST_ARCH) $(GUEST_LDFLAGS) $(filter %.o,$^) -o $@
+	@echo "  LD $@"
+	@$(GUEST_CC) $(GUEST_ARCH) $(GUEST_LDFLAGS) $(filter %.o,$^) -o $@
 
 .PHONY: guest-tests
 guest-tests: $(GUEST_TESTS) $(GUEST_EXITS)

@@ -52,7 +52,7 @@ static void tick(struct frame *f)
 
 static bool pending(void)
 {
-	return (csr_read(CSR_SIP) & STIP) != 0;
+	return irq_is_pending(IRQ_S_TIMER);
 }
 
 static void wait_until(uint64_t time)

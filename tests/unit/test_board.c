@@ -33,14 +33,14 @@ static enum mmio_result put(unsigned id, uint64_t offset, unsigned width, uint64
 {
 	struct mmio m = { .offset = offset, .width = width, .is_store = true, .value = value };
 
-	return board_access(&board, id, &m);
+	return board_access(&board, &board_devices[id], &m);
 }
 
 static uint32_t get(unsigned id, uint64_t offset)
 {
 	struct mmio m = { .offset = offset, .width = 4, .value = ~UINT64_C(0) };
 
-	assert_int_equal(board_access(&board, id, &m), MMIO_OK);
+	assert_int_equal(board_access(&board, &board_devices[id], &m), MMIO_OK);
 	assert_true(m.value <= UINT32_MAX);
 	return (uint32_t)m.value;
 }
@@ -86,10 +86,10 @@ static void test_places(void **state)
 	gs.ram_bytes = MIB(64);
 	assert_int_equal(board_map(&gs), OK);
 	for (unsigned i = 0; i < BOARD_DEVICES; i++) {
-		struct gstage_place p = gstage_place(&gs, gpa(rows[i].base));
+		const struct gstage_device *d = gstage_device_at(&gs, gpa(rows[i].base));
 
-		assert_int_equal(p.kind, GSTAGE_DEVICE);
-		assert_int_equal(p.device->id, rows[i].id);
+		assert_non_null(d);
+		assert_ptr_equal(d->board_device, &board_devices[rows[i].id]);
 		assert_int_equal(board_devices[rows[i].id].base, rows[i].base);
 	}
 	assert_int_not_equal(board_map(&gs), OK); /* they are there already */
@@ -153,7 +153,7 @@ static void test_both_halves_at_once(void **state)
 
 	(void)state;
 	assert_int_equal(put(BOARD_RTC, 0, 8, t), MMIO_OK);
-	assert_int_equal(board_access(&board, BOARD_RTC, &m), MMIO_OK);
+	assert_int_equal(board_access(&board, &board_devices[BOARD_RTC], &m), MMIO_OK);
 	assert_int_equal(m.value, t);
 	assert_int_equal(put(BOARD_RTC, 0x20, 8, 0), MMIO_FAULT); /* half of it is outside */
 }
@@ -205,7 +205,7 @@ static void test_clock_ends_after_its_registers(void **state)
 
 	(void)state;
 	assert_int_equal(get(BOARD_RTC, 0x20), 0);
-	assert_int_equal(board_access(&board, BOARD_RTC, &m), MMIO_FAULT);
+	assert_int_equal(board_access(&board, &board_devices[BOARD_RTC], &m), MMIO_FAULT);
 }
 
 static void test_finisher(void **state)

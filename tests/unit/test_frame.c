@@ -218,7 +218,7 @@ static void reserved_stays(void **state)
 static void bookkeeping_finds_room(void **state)
 {
 	static const struct frame_range reserved[] = {
-		{ BASE + KIB(8), MIB(2) },
+		{ BASE + KIB(4), MIB(2) }, /* met only once the second has been evaded */
 		{ BASE, KIB(4) },
 	};
 	static const struct frame_range all[] = { { BASE, MIB(8) } };
@@ -227,11 +227,10 @@ static void bookkeeping_finds_room(void **state)
 	(void)state;
 
 	fake_ram(BASE, MIB(8));
-	dirty(hpa(BASE), MIB(2) + KIB(8));
+	dirty(hpa(BASE), MIB(2) + KIB(4));
 	assert_int_equal(frame_add_ram((struct frame_range){ BASE, MIB(8) }, reserved, 2, false),
 			 OK);
-	assert_true(is_filled(hpa(BASE), KIB(4), 0xa5));
-	assert_true(is_filled(hpa(BASE + KIB(8)), MIB(2), 0xa5));
+	assert_true(is_filled(hpa(BASE), MIB(2) + KIB(4), 0xa5));
 	assert_int_equal(frame_alloc(&pool, &at), OK);
 	assert_int_equal(frame_add_ram((struct frame_range){ BASE, MIB(8) }, all, 1, false),
 			 ERR_NOMEM);

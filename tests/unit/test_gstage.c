@@ -206,6 +206,24 @@ static void leaves_are_as_large_as_can_be(void **state)
 	}
 }
 
+/* A gigabyte that holds bundle bytes gets no leaf that would hide them. */
+static void no_giant_over_the_bundle(void **state)
+{
+	uint64_t word = 0, there;
+	(void)state;
+
+	machine(GIB(3));
+	vm(GSTAGE_SV39X4, RAM, GIB(2));
+	assert_int_equal(gstage_add_backing(&gs, gpa(RAM + MIB(500) + 8), 8, hpa(BUNDLE)), OK);
+	assert_true(touch(RAM, ACCESS_STORE));
+	assert_int_equal(gstage_lookup(&gs, gpa(RAM)).level, 1);
+	assert_true(touch(RAM + GIB(1), ACCESS_STORE));
+	assert_int_equal(gstage_lookup(&gs, gpa(RAM + GIB(1))).level, 2);
+	assert_int_equal(gstage_read(&gs, gpa(RAM + MIB(500) + 8), &word, 8), OK);
+	memcpy(&there, phys_pointer(hpa(BUNDLE)), 8);
+	assert_int_equal(word, there);
+}
+
 /* One touch serves every later one of the same leaf, whatever it wants. */
 static void touch_is_idempotent(void **state)
 {
@@ -473,6 +491,7 @@ int main(void)
 		cmocka_unit_test_setup(places, set_up),
 		cmocka_unit_test_setup(backings_are_refused, set_up),
 		cmocka_unit_test_setup(leaves_are_as_large_as_can_be, set_up),
+		cmocka_unit_test_setup(no_giant_over_the_bundle, set_up),
 		cmocka_unit_test_setup(touch_is_idempotent, set_up),
 		cmocka_unit_test_setup(bundle_bytes_and_zeros, set_up),
 		cmocka_unit_test_setup(mapped_in_place, set_up),

@@ -306,6 +306,24 @@ static void test_transformed(void **state)
 	assert_false(htinst_is_pseudo(0));
 }
 
+static void test_is_store(void **state)
+{
+	static const struct {
+		uint32_t bits;
+		bool want;
+	} rows[] = {
+		{ 0xfea58fa3, true },  { 0xe022, true },     { 0x1ac5b52f, true }, /* sb, c.sdsp, sc.d */
+		{ 0x02050027, true },  { 0x0045200f, true }, /* vse8.v, cbo.zero */
+		{ 0x1405a52f, false }, { 0x00416403, false }, { 0x02050007, false }, /* lr, lwu, vle8 */
+		{ 0x0ff0000f, false }, { 0x0000100f, false }, /* fence, fence.i */
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (insn_is_store(rows[i].bits) != rows[i].want)
+			fail_msg("%08x: is it a store? want %d", rows[i].bits, rows[i].want);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -313,6 +331,7 @@ int main(void)
 		cmocka_unit_test(test_every_32),
 		cmocka_unit_test(test_as_assembled),
 		cmocka_unit_test(test_transformed),
+		cmocka_unit_test(test_is_store),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -32,7 +32,7 @@ static uint32_t get(uint64_t offset)
 {
 	struct mmio m = { .offset = offset, .width = 4, .value = ~UINT64_C(0) };
 
-	assert_int_equal(board_access(&board, BOARD_PLIC, &m), MMIO_OK);
+	assert_int_equal(board_access(&board, &board_devices[BOARD_PLIC], &m), MMIO_OK);
 	assert_true(m.value <= UINT32_MAX);
 	return (uint32_t)m.value;
 }
@@ -41,7 +41,7 @@ static void put(uint64_t offset, uint32_t value)
 {
 	struct mmio m = { .offset = offset, .width = 4, .is_store = true, .value = value };
 
-	assert_int_equal(board_access(&board, BOARD_PLIC, &m), MMIO_OK);
+	assert_int_equal(board_access(&board, &board_devices[BOARD_PLIC], &m), MMIO_OK);
 }
 
 static uint64_t enable(unsigned context, unsigned word)
@@ -115,7 +115,7 @@ static void test_widths(void **state)
 	for (unsigned width = 1; width <= 8; width *= 2) {
 		struct mmio m = { .offset = 40, .width = width };
 
-		assert_int_equal(board_access(&board, BOARD_PLIC, &m),
+		assert_int_equal(board_access(&board, &board_devices[BOARD_PLIC], &m),
 				 width == 4 ? MMIO_OK : MMIO_FAULT);
 	}
 }

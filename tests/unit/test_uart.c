@@ -84,7 +84,7 @@ static uint8_t get(unsigned reg)
 {
 	struct mmio m = { .offset = reg, .width = 1, .value = 0x5555 };
 
-	assert_int_equal(board_access(&board, BOARD_UART, &m), MMIO_OK);
+	assert_int_equal(board_access(&board, &board_devices[BOARD_UART], &m), MMIO_OK);
 	assert_true(m.value <= 0xff);
 	return (uint8_t)m.value;
 }
@@ -93,7 +93,7 @@ static void put(unsigned reg, uint8_t value)
 {
 	struct mmio m = { .offset = reg, .width = 1, .is_store = true, .value = value };
 
-	assert_int_equal(board_access(&board, BOARD_UART, &m), MMIO_OK);
+	assert_int_equal(board_access(&board, &board_devices[BOARD_UART], &m), MMIO_OK);
 }
 
 static void type(const char *text)
@@ -160,17 +160,17 @@ static void test_widths_and_places(void **state)
 	put(NS_SCR, 0xa5);
 	/* Of a wider access the byte at its address counts. */
 	m = (struct mmio){ .offset = 4, .width = 4 };
-	assert_int_equal(board_access(&board, BOARD_UART, &m), MMIO_OK);
+	assert_int_equal(board_access(&board, &board_devices[BOARD_UART], &m), MMIO_OK);
 	assert_int_equal(m.value, 0x08);
 	m = (struct mmio){ .offset = 0, .width = 8, .is_store = true, .value = 0x1122334455667741 };
-	assert_int_equal(board_access(&board, BOARD_UART, &m), MMIO_OK);
+	assert_int_equal(board_access(&board, &board_devices[BOARD_UART], &m), MMIO_OK);
 	assert_string_equal(side.sent, "A");
 	assert_int_equal(get(NS_SCR), 0xa5);
 	/* Not aligned; past the last register. */
 	m = (struct mmio){ .offset = 5, .width = 2 };
-	assert_int_equal(board_access(&board, BOARD_UART, &m), MMIO_FAULT);
+	assert_int_equal(board_access(&board, &board_devices[BOARD_UART], &m), MMIO_FAULT);
 	m = (struct mmio){ .offset = 8, .width = 1 };
-	assert_int_equal(board_access(&board, BOARD_UART, &m), MMIO_FAULT);
+	assert_int_equal(board_access(&board, &board_devices[BOARD_UART], &m), MMIO_FAULT);
 }
 
 static void test_fifo_bits_in_iir(void **state)

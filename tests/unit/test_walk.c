@@ -164,6 +164,22 @@ static void table_outside_ram(void **state)
 	assert_int_equal(w.at.v, ATP_PPN_MASK << PAGE_SHIFT);
 }
 
+/* A table in RAM that the guest never touched needs memory; want of it isn't the guest's mistake. */
+static void no_memory_for_a_table(void **state)
+{
+	struct frame_pool other = { .owner = 2 };
+	struct regime r = sv(ATP_MODE_SV39);
+	bool zero;
+	hpa_t at;
+	(void)state;
+
+	while (frame_alloc_block(&other, &at, &zero) == OK)
+		continue;
+	assert_int_equal(vsstage_walk(&gs, &r, gva(0), ACCESS_LOAD, NULL).result, WALK_NOMEM);
+	frame_free_all(&other);
+	assert_int_equal(vsstage_walk(&gs, &r, gva(0), ACCESS_LOAD, NULL).result, WALK_PAGE);
+}
+
 /* "Addressing and Memory Protection": every combination, by the text's words. */
 static void permissions(void **state)
 {
@@ -192,6 +208,7 @@ int main(void)
 		cmocka_unit_test_setup(superpages, set_up),
 		cmocka_unit_test_setup(accessed_and_dirty, set_up),
 		cmocka_unit_test_setup(table_outside_ram, set_up),
+		cmocka_unit_test_setup(no_memory_for_a_table, set_up),
 		cmocka_unit_test_setup(permissions, set_up),
 	};
 
