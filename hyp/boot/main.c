@@ -21,7 +21,6 @@
 #include "hyp/mm/phys.h"
 #include "hyp/sched/sched.h"
 #include "hyp/trap/trap.h"
-#include "hyp/vcpu/timer.h"
 #include "hyp/vm/vm.h"
 #include "sbi/call/call.h"
 #include "sbi/serve/serve.h"
@@ -120,13 +119,9 @@ static void seed_random(void)
 	random_seed(&now, sizeof(now));
 }
 
-/* What each hart does for itself. */
+/* tp holds the hart's own structure from here on. */
 static void init_hart(struct hart *h)
 {
-	if (isa_has(host.isa, "sstc"))
-		csr_write(CSR_STIMECMP, TIMER_NEVER);
-	else
-		sbi_set_timer(TIMER_NEVER);
 	__asm__ volatile("mv tp, %0" : : "r"(h));
 }
 

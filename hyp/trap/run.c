@@ -112,7 +112,7 @@ _Noreturn void trap_loop(void)
 {
 	csr_write(CSR_SSCRATCH, 0);
 	csr_write(CSR_STVEC, (uint64_t)(uintptr_t)trap_entry);
-	csr_write(CSR_SIE, IRQ_BIT(IRQ_SSI) | IRQ_BIT(IRQ_STI) | IRQ_BIT(IRQ_SEI));
+	csr_write(CSR_SIE, IRQ_BIT(IRQ_SSI) | IRQ_BIT(IRQ_SEI));
 	trap_enter(idle());
 }
 

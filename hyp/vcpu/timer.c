@@ -38,18 +38,26 @@ void timer_fired(struct vcpu *v)
 	csr_set(CSR_HVIP, IRQ_BIT(IRQ_VSTI));
 }
 
+/*
+ * A guest with Sstc leaves the host's timer idle; it is left pending, and its interrupt off. That
+ * costs nothing, and keeps QEMU 7.2 from losing the guest's: on every entry to a guest it looks
+ * for something pending, without its lock where vstimecmp is concerned, and withdraws an interrupt
+ * that vstimecmp raises at that very moment, unless something else is pending too.
+ */
 void timer_load(const struct vcpu *v)
 {
-	if (!v->isa->has_sstc)
+	if (v->isa->has_sstc) {
+		csr_clear(CSR_SIE, IRQ_BIT(IRQ_STI));
+		csr_write(CSR_STIMECMP, 0);
+	} else {
 		host_timer_set(v->isa, v->timer);
+		csr_set(CSR_SIE, IRQ_BIT(IRQ_STI));
+	}
 }
 
 void timer_unload(void)
 {
-	struct vcpu *v = this_hart()->vcpu;
-
-	if (!v->isa->has_sstc)
-		host_timer_set(v->isa, TIMER_NEVER);
-	else
+	csr_clear(CSR_SIE, IRQ_BIT(IRQ_STI));
+	if (this_hart()->vcpu->isa->has_sstc)
 		csr_write(CSR_VSTIMECMP, TIMER_NEVER);
 }
