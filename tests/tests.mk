@@ -106,8 +106,11 @@ build/fuzz/libhyp.a: $(FUZZ_SOURCES:%.c=build/fuzz/%.o) build/fuzz/hyp/lib/strin
 $(FUZZERS): build/fuzz/%: build/fuzz/tests/fuzz/%.o build/fuzz/libhyp.a
 	@$(FUZZ_CC) $(FUZZ_CFLAGS) $(HOST_LDFLAGS) $^ -lfdt -o $@
 
-.PHONY: fuzz
-fuzz: $(FUZZERS) $(UNIT_TREES)
+.PHONY: fuzz fuzz-built
+fuzz: setup-fuzz
+	@$(MAKE) --no-print-directory fuzz-built
+
+fuzz-built: $(FUZZERS) $(UNIT_TREES)
 	@mkdir -p build/fuzz/trees && cp $(UNIT_TREES) build/fuzz/trees/
 	@set -e; for f in $(FUZZERS); do \
 		mkdir -p $$f.corpus; \

@@ -4,15 +4,15 @@
 #   CACHE            where downloads are kept between clones
 #   KERNEL, INITRD   the Linux guest's files; set either to use your own, without a download
 #   LINUX_GUEST      both, as prerequisites
-#   setup-build, setup-test, setup-qemu10   see tools/setup
+#   setup-build, setup-test, setup-fuzz, setup-qemu10   see tools/setup
 
 CACHE := $(or $(GNOMON_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/gnomon)
 KERNEL ?= $(CACHE)/linux/Image
 INITRD ?= build/linux/initrd.cpio
 LINUX_GUEST = $(KERNEL) $(INITRD)
 
-.PHONY: setup-build setup-test setup-qemu10
-setup-build setup-test setup-qemu10: setup-%:
+.PHONY: setup-build setup-test setup-fuzz setup-qemu10
+setup-build setup-test setup-fuzz setup-qemu10: setup-%:
 	@tools/setup $*
 
 # These rules have no prerequisites: what is in the cache stays until it is removed by hand.
