@@ -83,14 +83,6 @@ ALWAYS_INLINE void hfence_gvma_all(void)
 	__asm__ volatile(".option push; .option arch, +h; hfence.gvma; .option pop" : : : "memory");
 }
 
-ALWAYS_INLINE void hfence_gvma_vmid(uint64_t vmid)
-{
-	__asm__ volatile(".option push; .option arch, +h; hfence.gvma x0, %0; .option pop"
-			 :
-			 : "r"(vmid)
-			 : "memory");
-}
-
 ALWAYS_INLINE void hfence_gvma_page(gpa_t at, uint64_t vmid)
 {
 	__asm__ volatile(".option push; .option arch, +h; hfence.gvma %0, %1; .option pop"

@@ -64,21 +64,21 @@ void gstage_enter(struct gstage *gs, unsigned hart, uint64_t *flushed)
 	hfence_vvma_all();
 }
 
-void gstage_fence_local(const struct gstage *gs, gpa_t at)
+void gstage_fence_local(gpa_t at)
 {
-	hfence_gvma_page(at, gs->vmid.id);
+	hfence_gvma_page(at, csr_read(CSR_HGATP) >> HGATP_VMID_SHIFT & HGATP_VMID_MASK);
 }
 
 /*
- * The other harts are fenced for every VMID: one of them may still run this VM under the VMID of
- * an earlier generation. One call a hart: their ids may lie further apart than one mask reaches.
+ * Every VMID is fenced: a hart may still run this VM under the VMID of an earlier generation. One
+ * call a hart: their ids may lie further apart than one mask reaches.
  */
 void gstage_fence(struct gstage *gs, gpa_t at, uint64_t bytes)
 {
 	uint64_t harts = atomic_load(&gs->harts);
 	unsigned self = this_hart()->index;
 
-	hfence_gvma_vmid(gs->vmid.id);
+	hfence_gvma_all();
 	fence_i();
 	for (unsigned i = 0; i < host.harts; i++) {
 		struct sbi_harts one = { 1, host.hart_id[i] };

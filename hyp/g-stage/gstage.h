@@ -142,7 +142,7 @@ uint64_t gstage_hgatp(const struct gstage *gs);
  */
 void gstage_enter(struct gstage *gs, unsigned hart, uint64_t *flushed);
 
-/* HFENCE.GVMA for one page on this hart alone. */
-void gstage_fence_local(const struct gstage *gs, gpa_t at);
+/* HFENCE.GVMA for one page of the VM that is loaded on this hart, on this hart alone. */
+void gstage_fence_local(gpa_t at);
 
 #endif

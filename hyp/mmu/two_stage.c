@@ -34,7 +34,7 @@ static COLD enum mmu_what not_what_it_seems(struct vcpu *v, gpa_t to, enum acces
 	uint32_t bits;
 	bool changed;
 
-	gstage_fence_local(v->gstage, to);
+	gstage_fence_local(to);
 	if (want != ACCESS_LOAD)
 		return MMU_RESUME;
 	fetched = two_stage_fetch(v, &bits);

@@ -129,6 +129,11 @@ void isa_init(struct isa *isa, const char *from, const char *mask, size_t mask_b
 	isa->has_sstc = isa_has(isa->string, "sstc");
 	isa->has_f = isa_has(isa->string, "f");
 	isa->has_v = isa_has(isa->string, "v");
+	isa->has_svnapot = isa_has(isa->string, "svnapot");
+	isa->has_svpbmt = isa_has(isa->string, "svpbmt");
+	/* Hosts older than the name Zicntr have the counters all the same. */
+	if (!is_masked("zicntr", mask, mask_bytes))
+		isa->hcounteren = COUNTEREN_CY | COUNTEREN_TM | COUNTEREN_IR;
 	/* A host that names neither scheme sets A and D itself, whatever henvcfg says. */
 	isa->adue = (isa->henvcfg & HENVCFG_ADUE) || !(isa_has(from, "svade") || isa_has(from, "svadu"));
 }

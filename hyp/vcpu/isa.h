@@ -18,8 +18,10 @@ struct isa {
 	uint64_t hstateen0;
 	bool has_sstc;	    /* the guest uses stimecmp directly */
 	bool has_f, has_v;  /* floating-point, vector state: exists and is switched */
+	uint64_t hcounteren;
 	bool host_has_stateen;
 	bool host_has_sstc;
+	bool has_svnapot, has_svpbmt;
 	bool adue;	    /* hardware sets A and D for this guest */
 };
 

@@ -43,7 +43,7 @@ static void load_controls(const struct isa *isa)
 {
 	csr_write(CSR_HEDELEG, DELEGATED);
 	csr_write(CSR_HIDELEG, HIDELEG_VS);
-	csr_write(CSR_HCOUNTEREN, COUNTEREN_CY | COUNTEREN_TM | COUNTEREN_IR);
+	csr_write(CSR_HCOUNTEREN, isa->hcounteren);
 	csr_write(CSR_HENVCFG, isa->henvcfg);
 	if (isa->host_has_stateen)
 		csr_write(CSR_HSTATEEN0, isa->hstateen0);
@@ -124,6 +124,8 @@ struct regime vcpu_regime(const struct vcpu *v)
 		.sum = (sstatus & SSTATUS_SUM) != 0,
 		.mxr = (sstatus & SSTATUS_MXR) != 0,
 		.adue = v->isa->adue,
+		.napot = v->isa->has_svnapot,
+		.pbmt = v->isa->has_svpbmt,
 	};
 }
 

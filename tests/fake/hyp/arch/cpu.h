@@ -71,11 +71,6 @@ ALWAYS_INLINE void hfence_gvma_all(void)
 	fake_fence(FAKE_GVMA_ALL, 0, 0);
 }
 
-ALWAYS_INLINE void hfence_gvma_vmid(uint64_t vmid)
-{
-	fake_fence(FAKE_GVMA_VMID, 0, vmid);
-}
-
 ALWAYS_INLINE void hfence_gvma_page(gpa_t at, uint64_t vmid)
 {
 	fake_fence(FAKE_GVMA_PAGE, at.v, vmid);
