@@ -133,24 +133,29 @@ struct guest_fetch {
  * The two loads, in guest_fetch.S. They are called from here alone, for all but a0, a1, ra and two
  * temporaries live on: nothing has to be saved around them.
  */
-#define GUEST_FETCH(name)                                                                          \
-	register uint64_t value __asm__("a0") = at.v;                                              \
-	register uint64_t failed __asm__("a1");                                                    \
-	__asm__ volatile("call " name                                                              \
-			 : "+r"(value), "=r"(failed)                                               \
-			 :                                                                         \
-			 : "ra", "t0", "t1", "memory");                                            \
-	return (struct guest_fetch){ value, failed }
-
 ALWAYS_INLINE struct guest_fetch guest_fetch_half(gva_t at)
 {
-	GUEST_FETCH("guest_fetch_half_load");
+	register uint64_t value __asm__("a0") = at.v;
+	register uint64_t failed __asm__("a1");
+
+	__asm__ volatile("call guest_fetch_half_load"
+			 : "+r"(value), "=r"(failed)
+			 :
+			 : "ra", "t0", "t1", "memory");
+	return (struct guest_fetch){ value, failed };
 }
 
 /* @at is 4-byte aligned. */
 ALWAYS_INLINE struct guest_fetch guest_fetch_word(gva_t at)
 {
-	GUEST_FETCH("guest_fetch_word_load");
+	register uint64_t value __asm__("a0") = at.v;
+	register uint64_t failed __asm__("a1");
+
+	__asm__ volatile("call guest_fetch_word_load"
+			 : "+r"(value), "=r"(failed)
+			 :
+			 : "ra", "t0", "t1", "memory");
+	return (struct guest_fetch){ value, failed };
 }
 
 /* This hart's own structure. */

@@ -65,37 +65,37 @@
 #define CSR_VTYPE  0xc21
 #define CSR_VLENB  0xc22
 
-#define SSTATUS_SIE	BITS(1, 1)
-#define SSTATUS_SPIE	BITS(1, 5)
-#define SSTATUS_UBE	BITS(1, 6)
-#define SSTATUS_SPP	BITS(1, 8)
-#define SSTATUS_VS	BITS(3, 9)
-#define SSTATUS_FS	BITS(3, 13)
-#define SSTATUS_SUM	BITS(1, 18)
-#define SSTATUS_MXR	BITS(1, 19)
-#define SSTATUS_VS_INIT BITS(1, 9)
+#define SSTATUS_SIE	 BITS(1, 1)
+#define SSTATUS_SPIE	 BITS(1, 5)
+#define SSTATUS_UBE	 BITS(1, 6)
+#define SSTATUS_SPP	 BITS(1, 8)
+#define SSTATUS_VS	 BITS(3, 9)
+#define SSTATUS_FS	 BITS(3, 13)
+#define SSTATUS_SUM	 BITS(1, 18)
+#define SSTATUS_MXR	 BITS(1, 19)
+#define SSTATUS_VS_INIT	 BITS(1, 9)
 #define SSTATUS_VS_CLEAN BITS(2, 9)
-#define SSTATUS_FS_INIT BITS(1, 13)
+#define SSTATUS_FS_INIT	 BITS(1, 13)
 #define SSTATUS_FS_CLEAN BITS(2, 13)
 
-#define HSTATUS_VSBE BITS(1, 5)
-#define HSTATUS_GVA  BITS(1, 6)
-#define HSTATUS_SPV  BITS(1, 7)
-#define HSTATUS_SPVP BITS(1, 8)
-#define HSTATUS_HU   BITS(1, 9)
-#define HSTATUS_VTVM BITS(1, 20)
-#define HSTATUS_VTW  BITS(1, 21)
-#define HSTATUS_VTSR BITS(1, 22)
+#define HSTATUS_VSBE	BITS(1, 5)
+#define HSTATUS_GVA	BITS(1, 6)
+#define HSTATUS_SPV	BITS(1, 7)
+#define HSTATUS_SPVP	BITS(1, 8)
+#define HSTATUS_HU	BITS(1, 9)
+#define HSTATUS_VTVM	BITS(1, 20)
+#define HSTATUS_VTW	BITS(1, 21)
+#define HSTATUS_VTSR	BITS(1, 22)
 #define HSTATUS_VSXL_64 BITS(2, 32)
 
 /* Interrupt numbers; a pending or enable bit is 1 << number. */
-#define IRQ_SSI	 1
-#define IRQ_VSSI 2
-#define IRQ_STI	 5
-#define IRQ_VSTI 6
-#define IRQ_SEI	 9
-#define IRQ_VSEI 10
-#define IRQ_SGEI 12
+#define IRQ_SSI	   1
+#define IRQ_VSSI   2
+#define IRQ_STI	   5
+#define IRQ_VSTI   6
+#define IRQ_SEI	   9
+#define IRQ_VSEI   10
+#define IRQ_SGEI   12
 #define IRQ_BIT(n) BITS(1, n)
 /* A guest's own bit is one place below the VS bit that stands for it. */
 #define IRQ_VS_SHIFT 1
@@ -117,15 +117,15 @@
 #define COUNTEREN_IR BITS(1, 2)
 
 /* satp, vsatp and hgatp share one shape, but for the identifier's width. */
-#define ATP_MODE_SHIFT 60
-#define ATP_PPN_MASK   (BITS(1, 44) - 1)
-#define SATP_ASID_SHIFT 44
-#define SATP_ASID_MASK 0xffff
+#define ATP_MODE_SHIFT	 60
+#define ATP_PPN_MASK	 (BITS(1, 44) - 1)
+#define SATP_ASID_SHIFT	 44
+#define SATP_ASID_MASK	 0xffff
 #define HGATP_VMID_SHIFT 44
-#define HGATP_VMID_MASK 0x3fff
-#define ATP_MODE_BARE  0
-#define ATP_MODE_SV39  8
-#define ATP_MODE_SV48  9
-#define ATP_MODE_SV57  10
+#define HGATP_VMID_MASK	 0x3fff
+#define ATP_MODE_BARE	 0
+#define ATP_MODE_SV39	 8
+#define ATP_MODE_SV48	 9
+#define ATP_MODE_SV57	 10
 
 #endif

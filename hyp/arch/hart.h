@@ -12,11 +12,11 @@
 struct vcpu;
 
 struct hart {
-	unsigned index;	      /* 0 is the boot hart; row of host.hart_id */
-	uint64_t id;	      /* as the firmware numbers it */
-	void *stack_top;      /* 16-byte aligned */
-	struct vcpu *vcpu;    /* whose state is in this hart's registers, or NULL */
-	struct vcpu *fp;      /* whose FP and vector state is in them, or NULL */
+	unsigned index;	       /* 0 is the boot hart; row of host.hart_id */
+	uint64_t id;	       /* as the firmware numbers it */
+	void *stack_top;       /* 16-byte aligned */
+	struct vcpu *vcpu;     /* whose state is in this hart's registers, or NULL */
+	struct vcpu *fp;       /* whose FP and vector state is in them, or NULL */
 	uint64_t vmid_flushed; /* for vmid_validate() */
 };
 

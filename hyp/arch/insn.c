@@ -210,7 +210,8 @@ static struct insn_address address_16(uint32_t bits)
 	};
 }
 
-/* Low bits 11 begin an instruction of 32 bits or, followed by 111, a longer one: no row has that. */
+/* Low bits 11 begin an instruction of 32 bits or, followed by 111, a longer one: no row has that.
+ */
 static bool is_compressed(uint32_t bits)
 {
 	return (bits & 3) != 3;

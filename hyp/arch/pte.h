@@ -37,8 +37,8 @@ typedef uint64_t pte_t;
 
 struct pt_mode {
 	const char *name;
-	uint8_t atp_mode; /* the MODE field of satp, vsatp or hgatp */
-	uint8_t levels;	  /* the root's level is levels - 1, a 4 KiB leaf's is 0 */
+	uint8_t atp_mode;   /* the MODE field of satp, vsatp or hgatp */
+	uint8_t levels;	    /* the root's level is levels - 1, a 4 KiB leaf's is 0 */
 	uint8_t root_extra; /* index bits of the root beyond 9: 2 in the x4 formats */
 };
 

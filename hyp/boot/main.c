@@ -1,5 +1,6 @@
 /*
- * Start-up, as a list of calls. One hart runs it, translation on; the others come in at hart_main().
+ * Start-up, as a list of calls. One hart runs it, translation on; the others come in at
+ * hart_main().
  *
  * What can't be had ends the machine here with a line that says what is missing.
  */
@@ -78,8 +79,8 @@ static void read_host(uint64_t boot_hart, uint64_t tree)
 	if (!options_are_good())
 		give_up(EXIT_BAD_INPUT, "the options were refused");
 	if (!isa_has(host.isa, "h"))
-		give_up(EXIT_BAD_MACHINE,
-			"this hart has no H-extension; this version of Gnomon needs it (QEMU: -cpu rv64)");
+		give_up(EXIT_BAD_MACHINE, "this hart has no H-extension; this version of Gnomon "
+					  "needs it (QEMU: -cpu rv64)");
 }
 
 /*
@@ -111,8 +112,8 @@ static void seed_random(void)
 {
 	uint64_t now = csr_read(CSR_TIME);
 	int n = 0;
-	const void *seed = fdt_getprop(host.tree, fdt_path_offset(host.tree, "/chosen"), "rng-seed",
-				       &n);
+	const void *seed =
+		fdt_getprop(host.tree, fdt_path_offset(host.tree, "/chosen"), "rng-seed", &n);
 
 	if (seed)
 		random_seed(seed, (size_t)n);

@@ -62,7 +62,7 @@ static void read_reserved(const void *tree, int parent)
 	struct frame_range r;
 	int node;
 
-	fdt_for_each_subnode(node, tree, parent)
+	fdt_for_each_subnode (node, tree, parent)
 		for (unsigned i = 0; fdt_reg(tree, parent, node, i, &r.base, &r.bytes); i++)
 			host_reserve(r.base, r.bytes);
 }
@@ -90,7 +90,7 @@ static void read_harts(const void *tree, int parent, uint64_t boot_hart)
 	int node;
 
 	host.timebase = fdt_number(c, 0, c.n);
-	fdt_for_each_subnode(node, tree, parent) {
+	fdt_for_each_subnode (node, tree, parent) {
 		struct fdt_cells reg = fdt_cells(tree, node, "reg");
 		const char *status = fdt_text(tree, node, "status");
 		uint64_t id = fdt_number(reg, 0, reg.n);
@@ -127,8 +127,8 @@ static void read_device(const void *tree, int parent, int node)
 	if (fdt_lists(tree, node, "compatible", "ns16550a")) {
 		if (!host.uart.v && fdt_reg(tree, parent, node, 0, &base, &bytes)) {
 			host.uart = hpa(base);
-			host.uart_irq = (unsigned)fdt_number(fdt_cells(tree, node, "interrupts"),
-							     0, 1);
+			host.uart_irq =
+				(unsigned)fdt_number(fdt_cells(tree, node, "interrupts"), 0, 1);
 		}
 	} else if (fdt_lists(tree, node, "compatible", "riscv,plic0")) {
 		if (fdt_reg(tree, parent, node, 0, &base, &bytes))
@@ -164,7 +164,7 @@ static void read_top(const void *tree, uint64_t boot_hart)
 {
 	int node, soc = -1, at;
 
-	fdt_for_each_subnode(node, tree, 0) {
+	fdt_for_each_subnode (node, tree, 0) {
 		const char *name = fdt_get_name(tree, node, NULL);
 
 		if (name_is(name, "memory"))
@@ -180,7 +180,7 @@ static void read_top(const void *tree, uint64_t boot_hart)
 	}
 	if (soc < 0)
 		return;
-	fdt_for_each_subnode(at, tree, soc)
+	fdt_for_each_subnode (at, tree, soc)
 		read_device(tree, soc, at);
 }
 
@@ -192,9 +192,9 @@ enum err host_read(const void *tree, uint64_t boot_hart)
 	host.is_qemu_virt = fdt_lists(tree, 0, "compatible", "riscv-virtio");
 	read_memreserve(tree);
 	read_top(tree, boot_hart);
-	return host.ram.bytes && host.harts && host.hart_id[0] == boot_hart && host.isa ?
-		       OK :
-		       ERR_FORMAT;
+	return host.ram.bytes && host.harts && host.hart_id[0] == boot_hart && host.isa
+		       ? OK
+		       : ERR_FORMAT;
 }
 
 /* What follows @name where a word of @args is it, or begins with it and '='; else NULL. */

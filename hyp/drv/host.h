@@ -14,18 +14,18 @@
 #define HOST_RESERVED_MAX 16
 
 struct host {
-	const void *tree;	 /* the device tree itself */
-	const char *bootargs;	 /* /chosen/bootargs, never NULL */
-	int cpu;		 /* the boot hart's node; the other harts are the same */
-	const char *isa;	 /* its riscv,isa */
-	uint64_t timebase;	 /* ticks of `time` a second */
+	const void *tree;     /* the device tree itself */
+	const char *bootargs; /* /chosen/bootargs, never NULL */
+	int cpu;	      /* the boot hart's node; the other harts are the same */
+	const char *isa;      /* its riscv,isa */
+	uint64_t timebase;    /* ticks of `time` a second */
 	unsigned harts;
-	uint64_t hart_id[HOST_HARTS_MAX]; /* [0] is the boot hart */
+	uint64_t hart_id[HOST_HARTS_MAX];      /* [0] is the boot hart */
 	unsigned plic_context[HOST_HARTS_MAX]; /* S-mode context of each */
 	struct frame_range ram;
 	struct frame_range reserved[HOST_RESERVED_MAX];
 	size_t reserved_n;
-	struct frame_range bundle; /* .bytes 0: none was loaded */
+	struct frame_range bundle;	 /* .bytes 0: none was loaded */
 	hpa_t uart, plic, finisher, rtc; /* .v 0: there is none */
 	unsigned uart_irq;
 	bool is_qemu_virt;

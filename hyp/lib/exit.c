@@ -23,7 +23,8 @@ void machine_exit(unsigned status)
 {
 	if (finisher)
 		*finisher = status ? status << 16 | FINISHER_FAIL : FINISHER_PASS;
-	sbi_system_reset(SBI_SRST_SHUTDOWN, status ? SBI_SRST_REASON_FAILURE : SBI_SRST_REASON_NONE);
+	sbi_system_reset(SBI_SRST_SHUTDOWN,
+			 status ? SBI_SRST_REASON_FAILURE : SBI_SRST_REASON_NONE);
 	for (;;)
 		cpu_wait();
 }

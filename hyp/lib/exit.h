@@ -18,7 +18,8 @@ enum exit_status {
 
 /**
  * Use the test finisher (QEMU's sifive,test) mapped at @regs from now on; it can hand a status to
- * the host. Without one the firmware's SRST ends the machine, which tells success from failure only.
+ * the host. Without one the firmware's SRST ends the machine, which tells success from failure
+ * only.
  */
 void machine_exit_through(volatile uint32_t *regs);
 

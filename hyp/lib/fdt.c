@@ -28,8 +28,7 @@ uint64_t fdt_number(struct fdt_cells c, unsigned i, unsigned n)
 	return v;
 }
 
-bool fdt_reg(const void *tree, int parent, int node, unsigned i, uint64_t *base,
-	     uint64_t *bytes)
+bool fdt_reg(const void *tree, int parent, int node, unsigned i, uint64_t *base, uint64_t *bytes)
 {
 	int a = fdt_address_cells(tree, parent), s = fdt_size_cells(tree, parent);
 	struct fdt_cells reg = fdt_cells(tree, node, "reg");

@@ -20,8 +20,7 @@ struct fdt_cells fdt_cells(const void *tree, int node, const char *name);
 uint64_t fdt_number(struct fdt_cells c, unsigned i, unsigned n);
 
 /* Pair @i of `reg`, by @parent's #address-cells and #size-cells. false: there is none. */
-bool fdt_reg(const void *tree, int parent, int node, unsigned i, uint64_t *base,
-	     uint64_t *bytes);
+bool fdt_reg(const void *tree, int parent, int node, unsigned i, uint64_t *base, uint64_t *bytes);
 
 /* A property that is one string ending in 0, or NULL. */
 const char *fdt_text(const void *tree, int node, const char *name);

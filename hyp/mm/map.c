@@ -54,8 +54,8 @@ static void map_image(void)
 		uint64_t base = image + t * MEGAPAGE;
 
 		for (unsigned i = 0; i < PT_ENTRIES; i++)
-			image_pages[t][i] = leaf(base + i * PAGE_SIZE,
-						 rights_at(base + i * PAGE_SIZE));
+			image_pages[t][i] =
+				leaf(base + i * PAGE_SIZE, rights_at(base + i * PAGE_SIZE));
 		mega[(base - giga) / MEGAPAGE] = pointer(image_pages[t]);
 	}
 }

@@ -118,6 +118,6 @@ _Noreturn void trap_loop(void)
 
 _Noreturn void trap_bug(void)
 {
-	panic("trap in the hypervisor: cause %lx at %lx, stval %lx, htval %lx", csr_read(CSR_SCAUSE),
-	      csr_read(CSR_SEPC), csr_read(CSR_STVAL), csr_read(CSR_HTVAL));
+	panic("trap in the hypervisor: cause %lx at %lx, stval %lx, htval %lx",
+	      csr_read(CSR_SCAUSE), csr_read(CSR_SEPC), csr_read(CSR_STVAL), csr_read(CSR_HTVAL));
 }

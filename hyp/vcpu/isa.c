@@ -18,31 +18,66 @@ struct isa_row {
 };
 
 static const struct isa_row rows[] = {
-	{ "i", 0 },	   { "m", 0 },	       { "a", 0 },
-	{ "f", 0 },	   { "d", 0 },	       { "c", 0 },
-	{ "v", 0 },	   { "b", 0 },
+	{ "i", 0 },
+	{ "m", 0 },
+	{ "a", 0 },
+	{ "f", 0 },
+	{ "d", 0 },
+	{ "c", 0 },
+	{ "v", 0 },
+	{ "b", 0 },
 	/* unprivileged, no state beyond x, f and v */
-	{ "zicsr", 0 },	   { "zicntr", 0 },    { "zifencei", 0 },
-	{ "zicond", 0 },   { "zihintpause", 0 }, { "zihintntl", 0 },
-	{ "zimop", 0 },	   { "zcmop", 0 },     { "zawrs", 0 },
-	{ "zicbop", 0 },   { "zicbom", HENVCFG_CBIE | HENVCFG_CBCFE },
+	{ "zicsr", 0 },
+	{ "zicntr", 0 },
+	{ "zifencei", 0 },
+	{ "zicond", 0 },
+	{ "zihintpause", 0 },
+	{ "zihintntl", 0 },
+	{ "zimop", 0 },
+	{ "zcmop", 0 },
+	{ "zawrs", 0 },
+	{ "zicbop", 0 },
+	{ "zicbom", HENVCFG_CBIE | HENVCFG_CBCFE },
 	{ "zicboz", HENVCFG_CBZE },
-	{ "zaamo", 0 },	   { "zalrsc", 0 },    { "zacas", 0 },
-	{ "zabha", 0 },	   { "za64rs", 0 },    { "za128rs", 0 },
-	{ "zca", 0 },	   { "zcb", 0 },       { "zcd", 0 },
-	{ "zfa", 0 },	   { "zfh", 0 },       { "zfhmin", 0 },
-	{ "zfbfmin", 0 },  { "zba", 0 },       { "zbb", 0 },
-	{ "zbc", 0 },	   { "zbs", 0 },       { "zbk*", 0 },
-	{ "zkn*", 0 },	   { "zks*", 0 },      { "zkt", 0 },
-	{ "zve*", 0 },	   { "zvb*", 0 },      { "zvf*", 0 },
-	{ "zvk*", 0 },	   { "zvl*", 0 },
+	{ "zaamo", 0 },
+	{ "zalrsc", 0 },
+	{ "zacas", 0 },
+	{ "zabha", 0 },
+	{ "za64rs", 0 },
+	{ "za128rs", 0 },
+	{ "zca", 0 },
+	{ "zcb", 0 },
+	{ "zcd", 0 },
+	{ "zfa", 0 },
+	{ "zfh", 0 },
+	{ "zfhmin", 0 },
+	{ "zfbfmin", 0 },
+	{ "zba", 0 },
+	{ "zbb", 0 },
+	{ "zbc", 0 },
+	{ "zbs", 0 },
+	{ "zbk*", 0 },
+	{ "zkn*", 0 },
+	{ "zks*", 0 },
+	{ "zkt", 0 },
+	{ "zve*", 0 },
+	{ "zvb*", 0 },
+	{ "zvf*", 0 },
+	{ "zvk*", 0 },
+	{ "zvl*", 0 },
 	/* supervisor: what VS-mode has of its own under H */
 	{ "sstc", HENVCFG_STCE },
-	{ "svade", 0 },	   { "svadu", HENVCFG_ADUE },
-	{ "svinval", 0 },  { "svnapot", 0 },
+	{ "svade", 0 },
+	{ "svadu", HENVCFG_ADUE },
+	{ "svinval", 0 },
+	{ "svnapot", 0 },
 	{ "svpbmt", HENVCFG_PBMTE },
-	{ "svvptc", 0 },   { "ssccptr", 0 },   { "sscounterenw", 0 },
-	{ "sstvala", 0 },  { "sstvecd", 0 },   { "ssu64xl", 0 },
+	{ "svvptc", 0 },
+	{ "ssccptr", 0 },
+	{ "sscounterenw", 0 },
+	{ "sstvala", 0 },
+	{ "sstvecd", 0 },
+	{ "ssu64xl", 0 },
 	{ "ssstateen", 0 },
 };
 
@@ -125,7 +160,8 @@ void isa_init(struct isa *isa, const char *from, const char *mask, size_t mask_b
 	}
 	isa->host_has_stateen = isa_has(from, "smstateen") || isa_has(from, "ssstateen");
 	isa->host_has_sstc = isa_has(from, "sstc") && (can & HENVCFG_STCE);
-	isa->hstateen0 = HSTATEEN0_SENVCFG | (isa_has(isa->string, "ssstateen") ? HSTATEEN0_SE0 : 0);
+	isa->hstateen0 =
+		HSTATEEN0_SENVCFG | (isa_has(isa->string, "ssstateen") ? HSTATEEN0_SE0 : 0);
 	isa->has_sstc = isa_has(isa->string, "sstc");
 	isa->has_f = isa_has(isa->string, "f");
 	isa->has_v = isa_has(isa->string, "v");
@@ -135,5 +171,6 @@ void isa_init(struct isa *isa, const char *from, const char *mask, size_t mask_b
 	if (!is_masked("zicntr", mask, mask_bytes))
 		isa->hcounteren = COUNTEREN_CY | COUNTEREN_TM | COUNTEREN_IR;
 	/* A host that names neither scheme sets A and D itself, whatever henvcfg says. */
-	isa->adue = (isa->henvcfg & HENVCFG_ADUE) || !(isa_has(from, "svade") || isa_has(from, "svadu"));
+	isa->adue = (isa->henvcfg & HENVCFG_ADUE) ||
+		    !(isa_has(from, "svade") || isa_has(from, "svadu"));
 }

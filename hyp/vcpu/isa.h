@@ -16,13 +16,13 @@ struct isa {
 	char string[ISA_STRING_MAX]; /* for riscv,isa: "rv64imafdc_zicsr_..." */
 	uint64_t henvcfg;	     /* what the extensions shown need there */
 	uint64_t hstateen0;
-	bool has_sstc;	    /* the guest uses stimecmp directly */
-	bool has_f, has_v;  /* floating-point, vector state: exists and is switched */
+	bool has_sstc;	   /* the guest uses stimecmp directly */
+	bool has_f, has_v; /* floating-point, vector state: exists and is switched */
 	uint64_t hcounteren;
 	bool host_has_stateen;
 	bool host_has_sstc;
 	bool has_svnapot, has_svpbmt;
-	bool adue;	    /* hardware sets A and D for this guest */
+	bool adue; /* hardware sets A and D for this guest */
 };
 
 /**

@@ -51,8 +51,8 @@ struct vcpu_start {
 
 /* What other harts may ask of a vcpu; its hart looks before each entry. */
 enum vcpu_request {
-	VCPU_REQ_IRQ = 1 << 0,	/* an interrupt changed: irq.h */
-	VCPU_REQ_PARK = 1 << 1, /* its VM is coming to its end: leave the guest for good */
+	VCPU_REQ_IRQ = 1 << 0,	 /* an interrupt changed: irq.h */
+	VCPU_REQ_PARK = 1 << 1,	 /* its VM is coming to its end: leave the guest for good */
 	VCPU_REQ_STATE = 1 << 2, /* .state is not STARTED any more, or is to become so */
 };
 
@@ -76,8 +76,8 @@ struct vcpu {
 	struct frame frame; /* first: entry.S takes a vcpu's address for its frame's */
 
 	/* Any hart. */
-	_Atomic uint32_t requests; /* set of enum vcpu_request */
-	_Atomic uint32_t state;	   /* enum vcpu_state */
+	_Atomic uint32_t requests;     /* set of enum vcpu_request */
+	_Atomic uint32_t state;	       /* enum vcpu_state */
 	_Atomic uint32_t irq_software; /* 1: to be set in hvip once */
 	_Atomic uint32_t irq_external; /* 1 or 0: what hvip's bit is to follow */
 
@@ -96,8 +96,8 @@ struct vcpu {
 	bool parked;	    /* has left the guest since its VM's end was asked for; vm.c */
 	uint64_t timer;	    /* timer.h: when, ~0 for never; not used where the guest has Sstc */
 	struct fault fault;
-	struct insn_memo memo;	 /* trap/emulate.c: what was decoded ... */
-	struct insn transformed; /* ... from memory, and from htinst */
+	struct insn_memo memo;			/* trap/emulate.c: what was decoded ... */
+	struct insn transformed;		/* ... from memory, and from htinst */
 	const struct sbi_extension *sbi_recent; /* sbi/serve/serve.c */
 	uint64_t exits[EXIT_ROWS];
 };

@@ -38,8 +38,8 @@ static enum err find_file(const void *fit, struct frame_range where, const char 
 	if (!size.n || !(position.n || offset.n))
 		return refuse(ERR_FORMAT, name, "external data");
 	bytes = fdt_number(size, 0, size.n);
-	at = position.n ? fdt_number(position, 0, position.n) :
-			  align_up(fdt_totalsize(fit), 4) + fdt_number(offset, 0, offset.n);
+	at = position.n ? fdt_number(position, 0, position.n)
+			: align_up(fdt_totalsize(fit), 4) + fdt_number(offset, 0, offset.n);
 	if (!bytes || !range_holds(0, where.bytes, at, bytes)) {
 		log_error("bundle: %s: needs bytes %lu to %lu, the bundle ends at %lu: truncated?",
 			  name, at, at + bytes, where.bytes);
@@ -87,8 +87,7 @@ static enum err read_numbers(const void *fit, int node, unsigned vcpus, struct v
 	return OK;
 }
 
-static enum err read_files(const void *fit, int node, struct frame_range where,
-			   struct vm_config *c)
+static enum err read_files(const void *fit, int node, struct frame_range where, struct vm_config *c)
 {
 	const char *kernel = fdt_text(fit, node, "kernel");
 	const char *ramdisk = fdt_text(fit, node, "ramdisk");

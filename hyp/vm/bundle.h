@@ -24,7 +24,7 @@ struct vm_config {
 	uint64_t memory;
 	unsigned vcpus;
 	const struct pt_mode *gstage_mode; /* NULL: the narrowest that serves */
-	const char *isa_mask; /* string list */
+	const char *isa_mask;		   /* string list */
 	size_t isa_mask_bytes;
 	const char *sbi_mask; /* string list */
 	size_t sbi_mask_bytes;

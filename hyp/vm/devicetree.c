@@ -222,8 +222,7 @@ static void write_soc(struct writer *w, const struct vm *vm)
 }
 
 /* How Linux reaches the test finisher where it doesn't use the SBI. */
-static void write_syscon(struct writer *w, const char *name, const char *compatible,
-			 uint32_t value)
+static void write_syscon(struct writer *w, const char *name, const char *compatible, uint32_t value)
 {
 	begin(w, name);
 	text(w, "compatible", compatible);

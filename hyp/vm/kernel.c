@@ -1,7 +1,8 @@
 /*
  * Reading kernels. See kernel.h.
  *
- * Source: Linux's Documentation/arch/riscv/boot-image-header.rst; the System V ABI's "Object Files".
+ * Source: Linux's Documentation/arch/riscv/boot-image-header.rst; the System V ABI's "Object
+ * Files".
  *
  * Invariant: each piece's bytes lie in the file, and no sum of sizes wraps.
  */
@@ -9,7 +10,8 @@
 
 #include "hyp/lib/string.h"
 
-/* Where every S-mode image of `virt` begins unless it says otherwise: above the firmware's 2 MiB. */
+/* Where every S-mode image of `virt` begins unless it says otherwise: above the firmware's 2 MiB.
+ */
 #define KERNEL_OFFSET MIB(2)
 
 struct image_header {
@@ -104,7 +106,8 @@ static enum err read_elf(const char *file, uint64_t bytes, struct kernel_layout 
 	memcpy(&h, file, sizeof(h));
 	if (!elf_is_ours(&h, bytes))
 		return ERR_FORMAT;
-	*l = (struct kernel_layout){ .format = "ELF", .entry = gpa(UINT64_MAX),
+	*l = (struct kernel_layout){ .format = "ELF",
+				     .entry = gpa(UINT64_MAX),
 				     .lowest = gpa(UINT64_MAX) };
 	for (unsigned i = 0; i < h.phnum; i++) {
 		struct elf_segment s;

@@ -24,8 +24,8 @@ void stats_print(const struct vm *vm)
 			uint64_t n = exits_of(vm, (unsigned)EXIT_ROW(cause, is_interrupt));
 
 			if (n)
-				log_info("exits cause %u %lu", cause + is_interrupt * INTERRUPTS_FROM,
-					 n);
+				log_info("exits cause %u %lu",
+					 cause + is_interrupt * INTERRUPTS_FROM, n);
 		}
 	log_info("demand fills %lu, copies of bundle pages %lu, memory used %lu KiB",
 		 vm->gstage.demand_fills, vm->gstage.cow_copies, vm->pool.frames * 4);

@@ -43,10 +43,11 @@ static enum err too_small(const struct vm *vm, const struct layout *l)
 {
 	const struct vm_config *c = &vm->config;
 
-	log_error("%s: memory of %lu KiB is too small: the kernel needs %lu KiB, the initrd %lu KiB, "
-		  "the device tree 2048 KiB",
-		  c->name, c->memory / KIB(1), (l->kernel.end.v - RAM_BASE) / KIB(1),
-		  c->initrd.bytes / KIB(1));
+	log_error(
+		"%s: memory of %lu KiB is too small: the kernel needs %lu KiB, the initrd %lu KiB, "
+		"the device tree 2048 KiB",
+		c->name, c->memory / KIB(1), (l->kernel.end.v - RAM_BASE) / KIB(1),
+		c->initrd.bytes / KIB(1));
 	return ERR_RANGE;
 }
 
@@ -55,8 +56,8 @@ static enum err plan(const struct vm *vm, struct layout *l)
 {
 	const struct vm_config *c = &vm->config;
 	uint64_t top = RAM_BASE + c->memory, initrd = align_up(c->initrd.bytes, MEGAPAGE);
-	enum err e = kernel_read(phys_pointer(c->kernel.at), c->kernel.bytes, gpa(RAM_BASE),
-				 &l->kernel);
+	enum err e =
+		kernel_read(phys_pointer(c->kernel.at), c->kernel.bytes, gpa(RAM_BASE), &l->kernel);
 
 	if (e)
 		return refuse(vm, e, "kernel (not a RISC-V Linux Image, ELF file or flat image)");

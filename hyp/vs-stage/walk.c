@@ -97,7 +97,7 @@ static void record(struct walk_log *log, unsigned level, gpa_t at, pte_t e)
 }
 
 static struct walk walk_tables(struct gstage *gs, const struct regime *r, const struct pt_mode *m,
-			     gva_t at, enum access want, struct walk_log *log)
+			       gva_t at, enum access want, struct walk_log *log)
 {
 	uint64_t table = (r->atp & ATP_PPN_MASK) << PAGE_SHIFT;
 

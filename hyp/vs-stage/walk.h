@@ -17,12 +17,12 @@
 
 /* What selects a guest translation, besides the address. */
 struct regime {
-	uint64_t atp; /* the guest's satp: vsatp with H */
-	bool user;    /* the access is made in U-mode (VU) */
+	uint64_t atp;  /* the guest's satp: vsatp with H */
+	bool user;     /* the access is made in U-mode (VU) */
 	bool sum, mxr; /* sstatus bits as the guest set them */
-	bool adue;    /* A and D are set by hardware; otherwise clear ones fault (Svade) */
-	bool napot;   /* the guest has Svnapot, or else N is reserved */
-	bool pbmt;    /* the guest has Svpbmt, or else PBMT is reserved */
+	bool adue;     /* A and D are set by hardware; otherwise clear ones fault (Svade) */
+	bool napot;    /* the guest has Svnapot, or else N is reserved */
+	bool pbmt;     /* the guest has Svpbmt, or else PBMT is reserved */
 };
 
 /* One reference of a walk, for whoever wants to see it. */
@@ -39,14 +39,14 @@ struct walk_log {
 
 struct walk {
 	enum {
-		WALK_OK,	/* .at is the gpa, .level the leaf's level */
-		WALK_PAGE,	/* the guest gets a page fault of the access's kind */
-		WALK_ACCESS,	/* a table lies outside RAM: an access fault; .at is where */
-		WALK_NOMEM,	/* the host has no memory left for a table the guest never touched */
-		WALK_AGAIN,	/* another vcpu changed the leaf meanwhile: let the guest retry */
+		WALK_OK,     /* .at is the gpa, .level the leaf's level */
+		WALK_PAGE,   /* the guest gets a page fault of the access's kind */
+		WALK_ACCESS, /* a table lies outside RAM: an access fault; .at is where */
+		WALK_NOMEM,  /* the host has no memory left for a table the guest never touched */
+		WALK_AGAIN,  /* another vcpu changed the leaf meanwhile: let the guest retry */
 	} result;
 	gpa_t at;
-	pte_t pte;	/* the leaf; 0 in Bare mode */
+	pte_t pte; /* the leaf; 0 in Bare mode */
 	unsigned level;
 };
 

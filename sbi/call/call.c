@@ -59,8 +59,7 @@ void sbi_remote_hfence_vvma(struct sbi_harts harts, uint64_t at, uint64_t bytes)
 	sbi_call(SBI_EXT_RFENCE, SBI_RFENCE_HFENCE_VVMA, harts.mask, harts.base, at, bytes, 0);
 }
 
-void sbi_remote_hfence_vvma_asid(struct sbi_harts harts, uint64_t at, uint64_t bytes,
-				 uint64_t asid)
+void sbi_remote_hfence_vvma_asid(struct sbi_harts harts, uint64_t at, uint64_t bytes, uint64_t asid)
 {
 	sbi_call(SBI_EXT_RFENCE, SBI_RFENCE_HFENCE_VVMA_ASID, harts.mask, harts.base, at, bytes,
 		 asid);

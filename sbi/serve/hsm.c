@@ -46,10 +46,8 @@ static struct sbi_ret stop(struct vcpu *v)
 static struct sbi_ret status(struct vcpu *v)
 {
 	static const uint8_t as_spec[] = {
-		[VCPU_STOPPED] = SBI_HSM_STOPPED,
-		[VCPU_CLAIMED] = SBI_HSM_START_PENDING,
-		[VCPU_STARTING] = SBI_HSM_START_PENDING,
-		[VCPU_STARTED] = SBI_HSM_STARTED,
+		[VCPU_STOPPED] = SBI_HSM_STOPPED,	 [VCPU_CLAIMED] = SBI_HSM_START_PENDING,
+		[VCPU_STARTING] = SBI_HSM_START_PENDING, [VCPU_STARTED] = SBI_HSM_STARTED,
 		[VCPU_SUSPENDED] = SBI_HSM_SUSPENDED,
 	};
 	const struct vcpu *target = find_hart(v, sbi_arg(v, 0));

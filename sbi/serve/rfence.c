@@ -18,7 +18,8 @@ static uint64_t take_self(const struct vcpu *v, uint64_t set, bool *self)
 	return set & ~(UINT64_C(1) << v->id);
 }
 
-/* Take one hart out of @set that may hold translations: one call each, host ids may lie far apart. */
+/* Take one hart out of @set that may hold translations: one call each, host ids may lie far apart.
+ */
 static bool next_remote(const struct vcpu *v, uint64_t *set, struct sbi_harts *harts)
 {
 	for (unsigned i = 0; i < v->vm->vcpus_n; i++) {

@@ -9,7 +9,7 @@
 #include "hyp/vm/vm.h"
 
 struct sbi_extension {
-	const char *name; /* as sbi-mask has it */
+	const char *name;     /* as sbi-mask has it */
 	uint64_t first, last; /* extension numbers */
 	struct sbi_ret (*serve)(struct vcpu *v, uint64_t fid);
 };
@@ -95,8 +95,8 @@ void sbi_serve(struct vcpu *v)
 	}
 	if (!v->sbi_recent || v->sbi_recent->first != ext)
 		v->sbi_recent = find(v, ext);
-	r = v->sbi_recent ? v->sbi_recent->serve(v, v->frame.x[X_A6]) :
-			    sbi_fail(SBI_ERR_NOT_SUPPORTED);
+	r = v->sbi_recent ? v->sbi_recent->serve(v, v->frame.x[X_A6])
+			  : sbi_fail(SBI_ERR_NOT_SUPPORTED);
 	v->frame.x[X_A0] = (uint64_t)r.error;
 	v->frame.x[X_A1] = r.value;
 }

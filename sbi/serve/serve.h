@@ -68,7 +68,6 @@ struct sbi_ret serve_legacy(struct vcpu *v, uint64_t ext);
 void serve_ipi_to(struct vcpu *v, uint64_t set);
 void serve_fence_i_on(struct vcpu *v, uint64_t set);
 void serve_sfence_on(struct vcpu *v, uint64_t set, uint64_t at, uint64_t bytes);
-void serve_sfence_asid_on(struct vcpu *v, uint64_t set, uint64_t at, uint64_t bytes,
-			  uint64_t asid);
+void serve_sfence_asid_on(struct vcpu *v, uint64_t set, uint64_t at, uint64_t bytes, uint64_t asid);
 
 #endif

@@ -36,13 +36,17 @@ def environment():
             if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "QEMU")}
 
 
-def launch(*args, limit=60, command="run", typed=b""):
+def launch(*args, limit=30, command="run", typed=b""):
     """Run the launcher to its end; the machine's own limit is @limit seconds."""
     timed = ["--timeout", str(limit)] if command == "run" and "--timeout" not in args else []
     done = subprocess.run([LAUNCHER, command, *timed, *map(str, args)], cwd=REPO, input=typed,
                           capture_output=True, timeout=limit + 30, env=environment(), check=False)
-    return Run(done.returncode, done.stdout.decode(errors="replace").replace("\r\n", "\n"),
-               done.stderr.decode(errors="replace"))
+    return Run(done.returncode, unix(done.stdout), unix(done.stderr))
+
+
+def unix(text):
+    """Text with line ends of one kind; each terminal on the way may have added a \\r."""
+    return re.sub(r"\r+\n", "\n", text.decode(errors="replace"))
 
 
 def suite(name):
@@ -59,6 +63,12 @@ def guest_output(out):
 def passed(out):
     """The names of the in-guest tests that passed, each as often as it did."""
     return collections.Counter(re.findall(r"^ok \d+ - (?!# SKIP)(.*)$", out, re.MULTILINE))
+
+
+def failed(out):
+    """The names of those that failed, without what they got."""
+    return collections.Counter(re.findall(r"^not ok \d+ - (.*?)(?:: got .*|: stval .*)?$", out,
+                                          re.MULTILINE))
 
 
 def assert_one_line(run, status, pattern):
@@ -94,7 +104,7 @@ class Console:
     def expect(self, pattern, limit=-1):
         """Wait for @pattern; return what came before it and the match."""
         self.child.expect(pattern, timeout=limit)
-        return self.child.before.decode(errors="replace"), self.child.match
+        return unix(self.child.before), self.child.match
 
     def send(self, text):
         self.child.send(text)
@@ -126,10 +136,10 @@ class Linux(Console):
         """Type a command; return its output and its status."""
         # The marks are spelt so that the echo of the typed line is not taken for them.
         self.send(f"echo \\<\\<; {command}; echo \\>\\>$?\r")
-        self.expect("\r\n<<\r\n", limit)
-        out, match = self.expect(r">>(\d+)\r\n", limit)
+        self.expect(r"\n<<\r+\n", limit)
+        out, match = self.expect(r">>(\d+)\r+\n", limit)
         self.expect(self.PROMPT, limit)
-        return out.replace("\r\n", "\n"), int(match[1])
+        return out, int(match[1])
 
     def ask(self, command, limit=-1):
         """The output of a command that must succeed."""

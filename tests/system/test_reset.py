@@ -1,11 +1,13 @@
 """A machine that is reset under its guest keeps its RAM; Gnomon must not give that to the next.
 
-Its one invariant: the reset is the machine's (QEMU's monitor), not the guest's.
+Its one invariant: the reset is the machine's (QEMU's monitor), not the guest's, and comes while
+every hart is in the hypervisor: QEMU 7.2 and 10 leave V set at a reset, and a hart that begins in
+M-mode with V=1 hangs or trips an assertion.
 Read next: tests/guest/dirty.c, zero_memory() in hyp/boot/main.c.
 """
 
 import pytest
-from machine import LAUNCHER, QEMU10, Console, Linux, suite
+from machine import LAUNCHER, QEMU10, Console, suite
 
 FOUND = r"(\d+) words of RAM were not zero"
 
@@ -28,13 +30,3 @@ def test_fresh_ram_after_a_reset(args):
             console.expect(FOUND)
             assert console.child.match[1] == b"0"
             reset(console)
-
-
-@pytest.mark.slow
-def test_linux_after_a_reset():
-    with Linux() as linux:
-        linux.boot()
-        linux.ask("seq 2000000 >/tmp/file")
-        reset(linux)
-        linux.boot()
-        linux.power_off()
