@@ -48,6 +48,8 @@
 #define SBI_BASE_GET_MARCHID	       5
 #define SBI_BASE_GET_MIMPID	       6
 #define SBI_SPEC_VERSION(major, minor) ((major) << 24 | (minor))
+/* Gnomon's own get_impl_id: "gnom", far from the numbers that the specification gives out. */
+#define SBI_IMPL_ID_GNOMON 0x676e6f6d
 
 /* Chapter "Timer Extension". */
 #define SBI_EXT_TIME	   0x54494D45

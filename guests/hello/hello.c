@@ -36,15 +36,22 @@ static uint64_t base(uint64_t function)
 	return sbi_call(SBI_EXT_BASE, function, 0, 0, 0, 0, 0).value;
 }
 
+static const char *impl_name(uint64_t id)
+{
+	if (id == SBI_IMPL_ID_GNOMON)
+		return "Gnomon";
+	return id < sizeof(impl_names) / sizeof(impl_names[0]) ? impl_names[id]
+							       : "someone I do not know";
+}
+
 int main(void)
 {
 	uint64_t spec = base(SBI_BASE_GET_SPEC_VERSION), id = base(SBI_BASE_GET_IMPL_ID);
-	bool known = id < sizeof(impl_names) / sizeof(impl_names[0]);
 
 	print("Hello from a guest in S-mode.\n");
 	print("  I run on hart %u of %u.\n", board.boot_hart, board.hart_count);
 	print("  Below me is SBI %lu.%lu, by %s (id %lu), its version %lx.\n", spec >> 24 & 0x7f,
-	      spec & 0xffffff, known ? impl_names[id] : "someone I do not know", id,
+	      spec & 0xffffff, impl_name(id), id,
 	      base(SBI_BASE_GET_IMPL_VERSION));
 	print("  It offers");
 	for (unsigned i = 0; i < sizeof(extensions) / sizeof(extensions[0]); i++)

@@ -9,7 +9,7 @@ struct sbi_ret serve_base(struct vcpu *v, uint64_t fid)
 	case SBI_BASE_GET_SPEC_VERSION:
 		return sbi_ok(SBI_SERVE_SPEC_VERSION);
 	case SBI_BASE_GET_IMPL_ID:
-		return sbi_ok(SBI_SERVE_IMPL_ID);
+		return sbi_ok(SBI_IMPL_ID_GNOMON);
 	case SBI_BASE_GET_IMPL_VERSION:
 		return sbi_ok(SBI_SERVE_IMPL_VERSION);
 	case SBI_BASE_PROBE_EXTENSION:

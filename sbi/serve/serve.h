@@ -9,10 +9,8 @@
 #include "hyp/vcpu/vcpu.h"
 #include "sbi/call/call.h"
 
-/* What Gnomon is, to BASE's get_impl_id and get_impl_version. The identifier is not one of those
- * that the specification has given out. */
+/* What BASE says of this implementation. */
 #define SBI_SERVE_SPEC_VERSION SBI_SPEC_VERSION(2, 0)
-#define SBI_SERVE_IMPL_ID      0x676e6f6d /* "gnom" */
 #define SBI_SERVE_IMPL_VERSION 1
 
 /**
