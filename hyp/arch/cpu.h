@@ -55,10 +55,10 @@ ALWAYS_INLINE void cpu_relax(void)
 	__asm__ volatile(".4byte 0x0100000f" : : : "memory");
 }
 
-/* Orders all earlier reads and writes of memory before all later ones. */
-ALWAYS_INLINE void fence_memory(void)
+/* Orders all earlier accesses, of memory, devices and CSRs, before all later ones. */
+ALWAYS_INLINE void fence_all(void)
 {
-	__asm__ volatile("fence rw, rw" : : : "memory");
+	__asm__ volatile("fence" : : : "memory");
 }
 
 /* Orders this hart's earlier stores before its later instruction fetches. */

@@ -73,6 +73,7 @@
 #define SSTATUS_FS	 BITS(3, 13)
 #define SSTATUS_SUM	 BITS(1, 18)
 #define SSTATUS_MXR	 BITS(1, 19)
+#define SSTATUS_UXL_64	 BITS(2, 32)
 #define SSTATUS_VS_INIT	 BITS(1, 9)
 #define SSTATUS_VS_CLEAN BITS(2, 9)
 #define SSTATUS_FS_INIT	 BITS(1, 13)
@@ -101,8 +102,9 @@
 #define IRQ_VS_SHIFT 1
 #define HIDELEG_VS   (IRQ_BIT(IRQ_VSSI) | IRQ_BIT(IRQ_VSTI) | IRQ_BIT(IRQ_VSEI))
 
-#define HENVCFG_FIOM  BITS(1, 0)
-#define HENVCFG_CBIE  BITS(3, 4)
+#define HENVCFG_FIOM BITS(1, 0)
+#define HENVCFG_CBIE                                                                               \
+	BITS(1, 4) /* "flush": CBO.INVAL writes back, so that it undoes nothing of ours */
 #define HENVCFG_CBCFE BITS(1, 6)
 #define HENVCFG_CBZE  BITS(1, 7)
 #define HENVCFG_ADUE  BITS(1, 61)

@@ -83,20 +83,30 @@ static void read_host(uint64_t boot_hart, uint64_t tree)
 					  "needs it (QEMU: -cpu rv64)");
 }
 
+/* Where QEMU's virt puts the device tree: in the last 2 MiB of RAM, or of its first 4 GiB's 3rd. */
+static bool tree_is_where_qemu_put_it(uint64_t tree)
+{
+	uint64_t top = host.ram.base + host.ram.bytes;
+
+	if (host.ram.base < GIB(3) && top > GIB(3))
+		top = GIB(3);
+	return is_aligned(tree, MEGAPAGE) && range_holds(top - 2 * MEGAPAGE, 2 * MEGAPAGE, tree, 1);
+}
+
 /*
  * Whether free RAM reads as zero. QEMU's virt begins with zeroed RAM and writes only what it loads,
- * all of which is reserved; but a reset of the machine keeps RAM as it was. A word that a loader
- * doesn't write and start-up doesn't clear tells the two apart.
+ * all of which is reserved. That holds no more if
+ *   the machine was reset: RAM stays as it was. A word that no loader writes and start-up doesn't
+ *   clear tells;
+ *   a boot loader ran before us: it moves the device tree, as all of them do.
  */
-static bool zero_memory(void)
+static bool zero_memory(uint64_t tree)
 {
-	char zero[8];
 	bool warm = ran_before == RAN_BEFORE;
 
 	ran_before = RAN_BEFORE;
-	if (host_option("zero", zero, sizeof(zero)) && strcmp(zero, "always") == 0)
-		return false;
-	return host.is_qemu_virt && !warm;
+	return host.is_qemu_virt && !warm && tree_is_where_qemu_put_it(tree) &&
+	       !host_has_option("zero");
 }
 
 static void take_memory(uint64_t tree)
@@ -104,7 +114,7 @@ static void take_memory(uint64_t tree)
 	host_reserve(phys_address(image_start).v, (uint64_t)(image_end - image_start));
 	host_reserve(tree, fdt_totalsize(host.tree));
 	host_reserve(host.bundle.base, host.bundle.bytes);
-	if (frame_add_ram(host.ram, host.reserved, host.reserved_n, zero_memory()) != OK)
+	if (frame_add_ram(host.ram, host.reserved, host.reserved_n, zero_memory(tree)) != OK)
 		give_up(EXIT_BAD_MACHINE, "this machine has too little memory");
 }
 

@@ -90,12 +90,42 @@ static enum err fill_small(struct gstage *gs, gpa_t at, unsigned *level, hpa_t *
 	return OK;
 }
 
-/* @found: what the table says now, at @found_level: nothing, or a leaf that doesn't allow it. */
+/*
+ * The copy takes the place of what other harts may still read by an older translation, so nobody
+ * may write to it before they are fenced: it is mapped without W first. With W it needs no fence:
+ * a hart that remembers it without takes one more fault.
+ */
+static enum err replace(struct gstage *gs, gpa_t at, unsigned level, hpa_t to)
+{
+	hpa_t old, none;
+	enum err e = table_set(gs, at, level, to, GSTAGE_RX, &old);
+
+	if (e)
+		return e;
+	gstage_fence(gs, gpa(align_down(at.v, pt_span(level))), pt_span(level));
+	if (old.v)
+		frame_free(gs->pool, old, 1);
+	return table_set(gs, at, level, to, GSTAGE_RWX, &none);
+}
+
+/* Where nothing was mapped nobody needs a fence, but for the code that was copied there. */
+static enum err install(struct gstage *gs, gpa_t at, unsigned level, hpa_t to)
+{
+	hpa_t none;
+	enum err e = table_set(gs, at, level, to, GSTAGE_RWX, &none);
+	uint64_t span = pt_span(level), base = align_down(at.v, span);
+
+	if (!e && span_has_backing(gs, base, span))
+		gstage_fence(gs, gpa(base), span);
+	return e;
+}
+
+/* @found: what the table says now, at @found_level: nothing, or a leaf that doesn't allow it. If
+ * the table itself can't grow, the pool gets the memory back with the VM. */
 static enum err fill(struct gstage *gs, gpa_t at, pte_t found, unsigned found_level)
 {
 	unsigned level;
-	uint64_t base;
-	hpa_t to, old;
+	hpa_t to;
 	enum err e = ERR_NOMEM;
 
 	if (!pte_is_valid(found))
@@ -104,19 +134,11 @@ static enum err fill(struct gstage *gs, gpa_t at, pte_t found, unsigned found_le
 		e = fill_small(gs, at, &level, &to);
 	if (e)
 		return e;
-	e = table_set(gs, at, level, to, GSTAGE_RWX, &old);
-	if (e)
-		return e; /* out of table frames; the pool gives the memory back with the VM */
 	gs->demand_fills++;
-	/* Only bundle pages are ever mapped before; and only they bring code with them. */
-	base = align_down(at.v, pt_span(level));
-	if (span_has_backing(gs, base, pt_span(level))) {
-		gs->cow_copies++;
-		gstage_fence(gs, gpa(base), pt_span(level));
-	}
-	if (old.v)
-		frame_free(gs->pool, old, 1);
-	return OK;
+	if (!pte_is_valid(found) && found_level >= level)
+		return install(gs, at, level, to);
+	gs->cow_copies++;
+	return replace(gs, at, level, to);
 }
 
 enum err gstage_touch(struct gstage *gs, gpa_t at, enum access want, bool *changed)

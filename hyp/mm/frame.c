@@ -25,9 +25,8 @@ enum state {
 };
 
 struct block {
-	uint64_t taken[BITMAP_WORDS];	/* BLOCK_CUT only: 1 = in use */
-	uint64_t written[BITMAP_WORDS]; /* BLOCK_CUT only: 1 = not known to be zero */
-	uint32_t next, prev;		/* index + 1 in whichever list, 0 ends */
+	uint64_t taken[BITMAP_WORDS]; /* BLOCK_CUT only: 1 = in use */
+	uint32_t next, prev;	      /* index + 1 in whichever list, 0 ends */
 	uint16_t owner;
 	uint16_t free_frames;
 	uint8_t state;
@@ -101,7 +100,6 @@ static void block_cut(struct frame_pool *pool, uint32_t i)
 	struct block *b = &blocks[i];
 
 	memset(b->taken, 0, sizeof(b->taken));
-	memset(b->written, b->state == BLOCK_ZERO ? 0 : 0xff, sizeof(b->written));
 	b->state = BLOCK_CUT;
 	b->owner = pool->owner;
 	b->free_frames = FRAMES_PER_BLOCK;
@@ -152,9 +150,7 @@ enum err frame_alloc_run(struct frame_pool *pool, unsigned count, hpa_t *at)
 	struct block *b = &blocks[i];
 	run = (UINT64_C(1) << count) - 1;
 	mask = run << frame % 64;
-	bool zero = !(b->written[frame / 64] & mask);
 	b->taken[frame / 64] |= mask;
-	b->written[frame / 64] |= mask;
 	b->free_frames = (uint16_t)(b->free_frames - count);
 	pool->frames += count;
 	if (!b->free_frames)
@@ -162,8 +158,7 @@ enum err frame_alloc_run(struct frame_pool *pool, unsigned count, hpa_t *at)
 	lock_release(&blocks_lock);
 
 	*at = hpa(block_address(i).v + frame * PAGE_SIZE);
-	if (!zero)
-		memset(phys_pointer(*at), 0, count * PAGE_SIZE);
+	memset(phys_pointer(*at), 0, count * PAGE_SIZE);
 	return OK;
 }
 

@@ -4,8 +4,9 @@
  * RAM is managed in blocks of 2 MiB. A block belongs to one pool, whole, or cut up into 4 KiB
  * frames. What a pool holds can be given back in one call, so that the end of a VM leaks nothing.
  *
- * Frames are handed out zeroed. RAM that nothing has used since power-on is zero already on QEMU's
- * virt machine; frame_add_ram() is told whether that holds, and such memory isn't zeroed again.
+ * Frames are handed out zeroed. Blocks that nothing has used since power-on are zero already on
+ * QEMU's virt machine; frame_add_ram() is told whether that holds, and the caller of a block is
+ * told whether it does for that one, so that it isn't zeroed again.
  *
  * All functions may be called from any hart; one lock inside.
  */

@@ -18,10 +18,12 @@ void sched_add(struct vcpu *v)
 	pinned[v->hart->index] = v;
 }
 
+/* What was raised while nothing was loaded here is put into hvip now. */
 static void begin(struct vcpu *v)
 {
-	if (!this_hart()->vcpu)
-		vcpu_load(v);
+	vcpu_reset_csrs(v);
+	vcpu_load(v);
+	irq_sync(v);
 	vcpu_begin(v, v->start);
 	atomic_store(&v->state, VCPU_STARTED);
 }
@@ -46,6 +48,10 @@ static void take_requests(struct vcpu *v)
 		irq_sync(v);
 }
 
+/*
+ * A hart that is stopped gives up its registers: WFI would not sleep while an interrupt that the
+ * guest has enabled is pending in them. A suspended one keeps them: that is what wakes it.
+ */
 struct vcpu *sched_next(void)
 {
 	struct vcpu *v = pinned[this_hart()->index];
@@ -53,9 +59,17 @@ struct vcpu *sched_next(void)
 	if (!v)
 		return NULL;
 	take_requests(v);
+	/* Nobody may start a hart of a VM that is being taken apart. */
+	if (v->parked)
+		return NULL;
+	if (v->state == VCPU_STARTED)
+		return v;
+	if (v->state == VCPU_SUSPENDED) {
+		wake(v);
+	} else if (this_hart()->vcpu) {
+		vcpu_unload();
+	}
 	if (v->state == VCPU_STARTING)
 		begin(v);
-	if (v->state == VCPU_SUSPENDED)
-		wake(v);
 	return v->state == VCPU_STARTED ? v : NULL;
 }

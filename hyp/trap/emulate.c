@@ -111,7 +111,9 @@ enum outcome emulate_access(struct vcpu *v)
 
 	if (!i)
 		return outcome_of(v, what);
-	if (i->kind != INSN_LOAD && i->kind != INSN_STORE)
+	/* Another hart may have written other code there since the trap: an FP access is not to be
+	 * believed where there is no FP. */
+	if ((i->kind != INSN_LOAD && i->kind != INSN_STORE) || (i->is_float && !v->isa->has_f))
 		return refuse(v, i);
 	m.offset = v->fault.to.v - device->at.v;
 	m.width = i->width;

@@ -11,11 +11,12 @@
 #include "hyp/vcpu/timer.h"
 #include "hyp/vm/vm.h"
 
-/* The kick's reason is in vcpu->requests, which the run loop reads next. */
+/* The kick's reason is in vcpu->requests, which the run loop reads next, and not before. */
 enum outcome host_irq_software(struct vcpu *v)
 {
 	(void)v;
 	csr_clear(CSR_SIP, IRQ_BIT(IRQ_SSI));
+	fence_all();
 	return OUTCOME_RESUME;
 }
 

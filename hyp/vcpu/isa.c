@@ -4,7 +4,8 @@
  *
  * Invariant: an extension that isn't shown is switched off where there is a switch for it. What
  * has no row here isn't shown: hypervisor, machine and debug extensions, those whose state isn't
- * switched, those of interrupt controllers the board doesn't have.
+ * switched, those of interrupt controllers the board doesn't have. Vector subsets (Zve*) have their
+ * state switched with V only, so they are shown with V only.
  */
 #include "hyp/vcpu/isa.h"
 
@@ -13,72 +14,73 @@
 #include "hyp/lib/string.h"
 
 struct isa_row {
-	const char *name; /* a trailing * stands for any ending */
+	const char *name;  /* a trailing * stands for any ending */
+	const char *needs; /* shown only if this one is, too; it comes earlier in ISA strings */
 	uint64_t henvcfg;
 };
 
 static const struct isa_row rows[] = {
-	{ "i", 0 },
-	{ "m", 0 },
-	{ "a", 0 },
-	{ "f", 0 },
-	{ "d", 0 },
-	{ "c", 0 },
-	{ "v", 0 },
-	{ "b", 0 },
+	{ "i", NULL, 0 },
+	{ "m", NULL, 0 },
+	{ "a", NULL, 0 },
+	{ "f", NULL, 0 },
+	{ "d", "f", 0 },
+	{ "c", NULL, 0 },
+	{ "v", "d", 0 },
+	{ "b", NULL, 0 },
 	/* unprivileged, no state beyond x, f and v */
-	{ "zicsr", 0 },
-	{ "zicntr", 0 },
-	{ "zifencei", 0 },
-	{ "zicond", 0 },
-	{ "zihintpause", 0 },
-	{ "zihintntl", 0 },
-	{ "zimop", 0 },
-	{ "zcmop", 0 },
-	{ "zawrs", 0 },
-	{ "zicbop", 0 },
-	{ "zicbom", HENVCFG_CBIE | HENVCFG_CBCFE },
-	{ "zicboz", HENVCFG_CBZE },
-	{ "zaamo", 0 },
-	{ "zalrsc", 0 },
-	{ "zacas", 0 },
-	{ "zabha", 0 },
-	{ "za64rs", 0 },
-	{ "za128rs", 0 },
-	{ "zca", 0 },
-	{ "zcb", 0 },
-	{ "zcd", 0 },
-	{ "zfa", 0 },
-	{ "zfh", 0 },
-	{ "zfhmin", 0 },
-	{ "zfbfmin", 0 },
-	{ "zba", 0 },
-	{ "zbb", 0 },
-	{ "zbc", 0 },
-	{ "zbs", 0 },
-	{ "zbk*", 0 },
-	{ "zkn*", 0 },
-	{ "zks*", 0 },
-	{ "zkt", 0 },
-	{ "zve*", 0 },
-	{ "zvb*", 0 },
-	{ "zvf*", 0 },
-	{ "zvk*", 0 },
-	{ "zvl*", 0 },
+	{ "zicsr", NULL, 0 },
+	{ "zicntr", NULL, 0 },
+	{ "zifencei", NULL, 0 },
+	{ "zicond", NULL, 0 },
+	{ "zihintpause", NULL, 0 },
+	{ "zihintntl", NULL, 0 },
+	{ "zimop", NULL, 0 },
+	{ "zcmop", NULL, 0 },
+	{ "zawrs", NULL, 0 },
+	{ "zicbop", NULL, 0 },
+	{ "zicbom", NULL, HENVCFG_CBIE | HENVCFG_CBCFE },
+	{ "zicboz", NULL, HENVCFG_CBZE },
+	{ "zaamo", NULL, 0 },
+	{ "zalrsc", NULL, 0 },
+	{ "zacas", NULL, 0 },
+	{ "zabha", NULL, 0 },
+	{ "za64rs", NULL, 0 },
+	{ "za128rs", NULL, 0 },
+	{ "zca", NULL, 0 },
+	{ "zcb", NULL, 0 },
+	{ "zcd", "d", 0 },
+	{ "zfa", "f", 0 },
+	{ "zfh", "f", 0 },
+	{ "zfhmin", "f", 0 },
+	{ "zfbfmin", "f", 0 },
+	{ "zba", NULL, 0 },
+	{ "zbb", NULL, 0 },
+	{ "zbc", NULL, 0 },
+	{ "zbs", NULL, 0 },
+	{ "zbk*", NULL, 0 },
+	{ "zkn*", NULL, 0 },
+	{ "zks*", NULL, 0 },
+	{ "zkt", NULL, 0 },
+	{ "zve*", "v", 0 },
+	{ "zvb*", "v", 0 },
+	{ "zvf*", "v", 0 },
+	{ "zvk*", "v", 0 },
+	{ "zvl*", "v", 0 },
 	/* supervisor: what VS-mode has of its own under H */
-	{ "sstc", HENVCFG_STCE },
-	{ "svade", 0 },
-	{ "svadu", HENVCFG_ADUE },
-	{ "svinval", 0 },
-	{ "svnapot", 0 },
-	{ "svpbmt", HENVCFG_PBMTE },
-	{ "svvptc", 0 },
-	{ "ssccptr", 0 },
-	{ "sscounterenw", 0 },
-	{ "sstvala", 0 },
-	{ "sstvecd", 0 },
-	{ "ssu64xl", 0 },
-	{ "ssstateen", 0 },
+	{ "sstc", NULL, HENVCFG_STCE },
+	{ "svade", NULL, 0 },
+	{ "svadu", NULL, HENVCFG_ADUE },
+	{ "svinval", NULL, 0 },
+	{ "svnapot", NULL, 0 },
+	{ "svpbmt", NULL, HENVCFG_PBMTE },
+	{ "svvptc", NULL, 0 },
+	{ "ssccptr", NULL, 0 },
+	{ "sscounterenw", NULL, 0 },
+	{ "sstvala", NULL, 0 },
+	{ "sstvecd", NULL, 0 },
+	{ "ssu64xl", NULL, 0 },
+	{ "ssstateen", NULL, 0 },
 };
 
 static bool row_names(const char *row, const char *name)
@@ -96,12 +98,10 @@ static const struct isa_row *row_of(const char *name)
 	return NULL;
 }
 
-/* Hiding v hides what is built on it. */
 static bool is_masked(const char *name, const char *mask, size_t mask_bytes)
 {
 	for (size_t at = 0; at < mask_bytes; at += strlen(mask + at) + 1)
-		if (strcmp(mask + at, name) == 0 ||
-		    (strcmp(mask + at, "v") == 0 && string_starts(name, "zv")))
+		if (strcmp(mask + at, name) == 0)
 			return true;
 	return false;
 }
@@ -153,7 +153,8 @@ void isa_init(struct isa *isa, const char *from, const char *mask, size_t mask_b
 	for (size_t at = 0; (at = isa_next(from, at, name)) != 0;) {
 		const struct isa_row *row = row_of(name);
 
-		if (!row || is_masked(name, mask, mask_bytes) || (row->henvcfg & ~can))
+		if (!row || is_masked(name, mask, mask_bytes) || (row->henvcfg & ~can) ||
+		    (row->needs && !isa_has(isa->string, row->needs)))
 			continue;
 		append(isa, name);
 		isa->henvcfg |= row->henvcfg;
@@ -170,6 +171,10 @@ void isa_init(struct isa *isa, const char *from, const char *mask, size_t mask_b
 	/* Hosts older than the name Zicntr have the counters all the same. */
 	if (!is_masked("zicntr", mask, mask_bytes))
 		isa->hcounteren = COUNTEREN_CY | COUNTEREN_TM | COUNTEREN_IR;
+	/* With both named, software sets A and D until it asks otherwise (the device tree's
+	 * binding), and there is nothing here to ask. */
+	if (isa_has(isa->string, "svade"))
+		isa->henvcfg &= ~HENVCFG_ADUE;
 	/* A host that names neither scheme sets A and D itself, whatever henvcfg says. */
 	isa->adue = (isa->henvcfg & HENVCFG_ADUE) ||
 		    !(isa_has(from, "svade") || isa_has(from, "svadu"));

@@ -14,8 +14,8 @@
 #include "sbi/call/call.h"
 
 /*
- * What the guest handles by itself. Not the access faults: they tell of a hole in the G-stage's
- * map or of broken memory, and come as guest page faults anyway.
+ * What the guest handles by itself. Access faults are among it: those it gets from hardware are its
+ * own, since holes of its memory come as guest page faults.
  */
 #define DELEGATED                                                                                  \
 	(IRQ_BIT(CAUSE_FETCH_MISALIGNED) | IRQ_BIT(CAUSE_FETCH_ACCESS) | IRQ_BIT(CAUSE_ILLEGAL) |  \
@@ -23,19 +23,27 @@
 	 IRQ_BIT(CAUSE_STORE_MISALIGNED) | IRQ_BIT(CAUSE_STORE_ACCESS) | IRQ_BIT(CAUSE_ECALL_U) |  \
 	 IRQ_BIT(CAUSE_FETCH_PAGE) | IRQ_BIT(CAUSE_LOAD_PAGE) | IRQ_BIT(CAUSE_STORE_PAGE))
 
+void vcpu_reset_csrs(struct vcpu *v)
+{
+	v->csr = (struct vcpu_csrs){
+		.sstatus = SSTATUS_UXL_64,
+		.scounteren = COUNTEREN_CY | COUNTEREN_TM | COUNTEREN_IR,
+		.stimecmp = TIMER_NEVER,
+	};
+	v->timer = TIMER_NEVER;
+}
+
+/* .parked last: from then on its hart may start it. */
 void vcpu_reset(struct vcpu *v)
 {
 	memset(&v->frame, 0, sizeof(v->frame));
-	memset(&v->csr, 0, sizeof(v->csr));
-	v->csr.scounteren = COUNTEREN_CY | COUNTEREN_TM | COUNTEREN_IR;
-	v->csr.stimecmp = TIMER_NEVER;
-	v->timer = TIMER_NEVER;
+	vcpu_reset_csrs(v);
+	fp_reset(v);
 	v->irq_software = 0;
 	v->irq_external = 0;
 	v->requests = 0;
-	v->parked = false;
 	v->state = VCPU_STOPPED;
-	fp_reset(v);
+	v->parked = 0;
 }
 
 /* The hypervisor's registers that decide what the guest may do by itself. */
@@ -48,7 +56,10 @@ static void load_controls(const struct isa *isa)
 	if (isa->host_has_stateen)
 		csr_write(CSR_HSTATEEN0, isa->hstateen0);
 	csr_write(CSR_HTIMEDELTA, 0);
+	csr_write(CSR_HGEIE, 0);
 	csr_write(CSR_HSTATUS, HSTATUS_VSXL_64 | HSTATUS_SPV | HSTATUS_SPVP);
+	/* They would widen what HLVX, and a guest's loads, may read. */
+	csr_clear(CSR_SSTATUS, SSTATUS_SUM | SSTATUS_MXR);
 }
 
 void vcpu_load(struct vcpu *v)
@@ -73,6 +84,9 @@ void vcpu_unload(void)
 	fp_save(v);
 	vcpu_csrs_save(&v->csr, v->isa);
 	timer_unload();
+	/* No interrupt of the guest's may wake this hart now. */
+	csr_write(CSR_VSIE, 0);
+	csr_write(CSR_HVIP, 0);
 	csr_write(CSR_HGATP, 0);
 	this_hart()->vcpu = NULL;
 }
@@ -88,6 +102,7 @@ void vcpu_begin(struct vcpu *v, struct vcpu_start s)
 	csr_set(CSR_SSTATUS, SSTATUS_SPP | SSTATUS_SPIE);
 	csr_set(CSR_HSTATUS, HSTATUS_SPV | HSTATUS_SPVP);
 	hfence_vvma_all();
+	fence_i();
 }
 
 /* SPVP still holds the privilege the guest was in: "Hypervisor Status Register". */

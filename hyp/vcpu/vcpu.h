@@ -80,6 +80,7 @@ struct vcpu {
 	_Atomic uint32_t state;	       /* enum vcpu_state */
 	_Atomic uint32_t irq_software; /* 1: to be set in hvip once */
 	_Atomic uint32_t irq_external; /* 1 or 0: what hvip's bit is to follow */
+	_Atomic uint32_t parked; /* 1: has left the guest since its VM's end was asked for; vm.c */
 
 	/* Fixed while the VM lives. */
 	struct vm *vm;
@@ -93,7 +94,6 @@ struct vcpu {
 	struct vcpu_start start;
 	struct vcpu_csrs csr;
 	struct hart *fp_on; /* fp.c */
-	bool parked;	    /* has left the guest since its VM's end was asked for; vm.c */
 	uint64_t timer;	    /* timer.h: when, ~0 for never; not used where the guest has Sstc */
 	struct fault fault;
 	struct insn_memo memo;			/* trap/emulate.c: what was decoded ... */
@@ -106,6 +106,11 @@ struct vcpu {
  * Make @v what a hart is at reset. @v isn't loaded anywhere.
  */
 void vcpu_reset(struct vcpu *v);
+
+/**
+ * Its CSRs alone as at reset. @v isn't loaded anywhere.
+ */
+void vcpu_reset_csrs(struct vcpu *v);
 
 /**
  * Put @v's state into this hart's registers; nothing else may be loaded.

@@ -217,7 +217,7 @@ void vm_park(struct vcpu *v)
 
 	if (v->parked)
 		return;
-	v->parked = true;
+	v->parked = 1;
 	if (this_hart()->vcpu)
 		vcpu_unload();
 	atomic_store(&v->state, VCPU_STOPPED);

@@ -55,20 +55,10 @@ static struct sbi_ret status(struct vcpu *v)
 	return target ? sbi_ok(as_spec[target->state]) : sbi_fail(SBI_ERR_INVALID_PARAM);
 }
 
-/* "HSM Hart Suspend Types": the lower half of the non-default types is reserved, the upper half is
- * the platform's; this board has none. */
-#define TYPE_PLATFORM UINT64_C(0x10000000)
-
-static int64_t refuse_type(uint64_t type)
-{
-	bool is_platform = (type & ~(uint64_t)SBI_HSM_SUSPEND_NON_RETENTIVE) >= TYPE_PLATFORM;
-
-	return is_platform && !(type >> 32) ? SBI_ERR_NOT_SUPPORTED : SBI_ERR_INVALID_PARAM;
-}
-
+/* Only the two default types; of the others all are reserved or the platform's, which has none. */
 static struct sbi_ret suspend(struct vcpu *v)
 {
-	uint64_t type = sbi_arg(v, 0);
+	uint32_t type = (uint32_t)sbi_arg(v, 0);
 
 	if (type == SBI_HSM_SUSPEND_RETENTIVE) {
 		v->start.pc = VCPU_START_HERE;
@@ -77,7 +67,7 @@ static struct sbi_ret suspend(struct vcpu *v)
 			return sbi_fail(SBI_ERR_INVALID_ADDRESS);
 		v->start = (struct vcpu_start){ sbi_arg(v, 1), v->id, sbi_arg(v, 2) };
 	} else {
-		return sbi_fail(refuse_type(type));
+		return sbi_fail(SBI_ERR_INVALID_PARAM);
 	}
 	atomic_store(&v->state, VCPU_SUSPENDED);
 	vcpu_kick(v, VCPU_REQ_STATE);

@@ -11,25 +11,42 @@
 #include "sbi/serve/serve.h"
 
 /* One aligned word of the guest's memory at virtual address @at. */
-static bool read_mask(struct vcpu *v, uint64_t at, uint64_t *mask)
+static enum {
+	MASK_READ,
+	MASK_BAD,
+	MASK_AGAIN
+} read_mask(struct vcpu *v, uint64_t at, uint64_t *mask)
 {
 	struct regime r = vcpu_regime(v);
 	struct walk w;
 
 	*mask = UINT64_MAX >> (64 - v->vm->vcpus_n);
 	if (!at)
-		return true;
+		return MASK_READ;
 	if (!is_aligned(at, sizeof(*mask)))
-		return false;
+		return MASK_BAD;
 	w = vsstage_walk(v->gstage, &r, gva(at), ACCESS_LOAD, NULL);
-	return w.result == WALK_OK && gstage_read(v->gstage, w.at, mask, sizeof(*mask)) == OK;
+	if (w.result == WALK_AGAIN)
+		return MASK_AGAIN;
+	if (w.result != WALK_OK || gstage_read(v->gstage, w.at, mask, sizeof(*mask)) != OK)
+		return MASK_BAD;
+	return MASK_READ;
 }
 
 static struct sbi_ret on_harts(struct vcpu *v, uint64_t ext)
 {
 	uint64_t mask, set, at = sbi_arg(v, 1), bytes = sbi_arg(v, 2);
 
-	if (!read_mask(v, sbi_arg(v, 0), &mask) || !sbi_targets(v, mask, 0, &set))
+	switch (read_mask(v, sbi_arg(v, 0), &mask)) {
+	case MASK_AGAIN:
+		return sbi_again(v);
+	case MASK_BAD:
+		return sbi_fail(SBI_ERR_FAILED);
+	case MASK_READ:
+	default:
+		break;
+	}
+	if (!sbi_targets(v, mask, 0, &set))
 		return sbi_fail(SBI_ERR_FAILED);
 	if (ext == SBI_LEGACY_SEND_IPI)
 		serve_ipi_to(v, set);
@@ -40,6 +57,15 @@ static struct sbi_ret on_harts(struct vcpu *v, uint64_t ext)
 	else
 		serve_sfence_asid_on(v, set, at, bytes, sbi_arg(v, 3));
 	return sbi_ok(0);
+}
+
+/* Returns 1 if one was pending. */
+static struct sbi_ret clear_ipi(void)
+{
+	bool pending = (csr_read(CSR_HVIP) & IRQ_BIT(IRQ_VSSI)) != 0;
+
+	csr_clear(CSR_HVIP, IRQ_BIT(IRQ_VSSI));
+	return (struct sbi_ret){ pending, 0 };
 }
 
 static struct sbi_ret get_char(struct vcpu *v)
@@ -58,8 +84,7 @@ struct sbi_ret serve_legacy(struct vcpu *v, uint64_t ext)
 	case SBI_LEGACY_CONSOLE_GETCHAR:
 		return get_char(v);
 	case SBI_LEGACY_CLEAR_IPI:
-		csr_clear(CSR_HVIP, IRQ_BIT(IRQ_VSSI));
-		return sbi_ok(0);
+		return clear_ipi();
 	case SBI_LEGACY_SHUTDOWN:
 		vm_end(v->vm, VM_SHUTDOWN, EXIT_OK);
 		return sbi_ok(0);

@@ -29,7 +29,7 @@ static bool next_remote(const struct vcpu *v, uint64_t *set, struct sbi_harts *h
 			continue;
 		*set &= ~(UINT64_C(1) << i);
 		*harts = (struct sbi_harts){ 1, t->hart->id };
-		if (t->state == VCPU_STARTED || t->state == VCPU_SUSPENDED)
+		if (t->state != VCPU_STOPPED)
 			return true;
 	}
 	return false;
@@ -47,41 +47,51 @@ void serve_fence_i_on(struct vcpu *v, uint64_t set)
 		sbi_remote_fence_i(harts);
 }
 
+/* What a fence is about, in whole pages. */
+struct span {
+	uint64_t at, bytes;
+	bool one_by_one; /* few enough pages to fence each */
+};
+
 /* "start_addr and size are both 0, or size is 2^XLEN - 1": everything. */
-static bool is_everything(uint64_t at, uint64_t bytes)
+static struct span whole_pages(uint64_t at, uint64_t bytes)
 {
-	return (at == 0 && bytes == 0) || bytes == UINT64_MAX ||
-	       bytes > PAGES_ONE_BY_ONE * PAGE_SIZE;
+	uint64_t skipped = at & (PAGE_SIZE - 1);
+
+	if ((at == 0 && bytes == 0) || bytes > UINT64_MAX - PAGE_SIZE)
+		return (struct span){ 0, UINT64_MAX, false };
+	return (struct span){ at - skipped, bytes + skipped,
+			      bytes <= PAGES_ONE_BY_ONE * PAGE_SIZE };
 }
 
 void serve_sfence_on(struct vcpu *v, uint64_t set, uint64_t at, uint64_t bytes)
 {
+	struct span s = whole_pages(at, bytes);
 	struct sbi_harts harts;
 	bool self;
 
 	set = take_self(v, set, &self);
-	if (self && is_everything(at, bytes))
+	if (self && !s.one_by_one)
 		hfence_vvma_all();
-	else if (self)
-		for (uint64_t i = 0; i < bytes; i += PAGE_SIZE)
-			hfence_vvma_page(gva(at + i));
+	for (uint64_t i = 0; self && s.one_by_one && i < s.bytes; i += PAGE_SIZE)
+		hfence_vvma_page(gva(s.at + i));
 	while (next_remote(v, &set, &harts))
-		sbi_remote_hfence_vvma(harts, at, bytes);
+		sbi_remote_hfence_vvma(harts, s.at, s.bytes);
 }
 
 void serve_sfence_asid_on(struct vcpu *v, uint64_t set, uint64_t at, uint64_t bytes, uint64_t asid)
 {
+	struct span s = whole_pages(at, bytes);
 	struct sbi_harts harts;
 	bool self;
 
 	set = take_self(v, set, &self);
-	if (self && is_everything(at, bytes))
+	if (self && !s.one_by_one)
 		hfence_vvma_asid(asid);
-	else if (self)
-		for (uint64_t i = 0; i < bytes; i += PAGE_SIZE)
-			hfence_vvma_page_asid(gva(at + i), asid);
+	for (uint64_t i = 0; self && s.one_by_one && i < s.bytes; i += PAGE_SIZE)
+		hfence_vvma_page_asid(gva(s.at + i), asid);
 	while (next_remote(v, &set, &harts))
-		sbi_remote_hfence_vvma_asid(harts, at, bytes, asid);
+		sbi_remote_hfence_vvma_asid(harts, s.at, s.bytes, asid);
 }
 
 /* HFENCE functions are for guests with the H extension; ours have none. */

@@ -8,7 +8,7 @@
 /* Vendor- and platform-specific types and reasons, and all reserved ones, don't exist here. */
 struct sbi_ret serve_srst(struct vcpu *v, uint64_t fid)
 {
-	uint64_t type = sbi_arg(v, 0), reason = sbi_arg(v, 1);
+	uint32_t type = (uint32_t)sbi_arg(v, 0), reason = (uint32_t)sbi_arg(v, 1);
 
 	if (fid != SBI_SRST_SYSTEM_RESET)
 		return sbi_fail(SBI_ERR_NOT_SUPPORTED);

@@ -340,7 +340,8 @@ static void test_legacy(void)
 	while ((csr_read(CSR_SIP) & 1ul << IRQ_S_SOFT) == 0)
 		;
 	test_ok(true, "legacy: send_ipi arrives");
-	test_is((uint64_t)legacy(SBI_LEGACY_CLEAR_IPI, 0), 0, "legacy: clear_ipi");
+	/* "a positive value if an IPI had been pending": OpenSBI 1.1 says 0 */
+	test_either((uint64_t)legacy(SBI_LEGACY_CLEAR_IPI, 0), 1, 0, "legacy: clear_ipi");
 	csr_clear(CSR_SIP, 1ul << IRQ_S_SOFT);
 	test_is(csr_read(CSR_SIP) & 1ul << IRQ_S_SOFT, 0, "legacy: the IPI is cleared");
 	for (unsigned i = 0; i < COUNT(fences); i++)

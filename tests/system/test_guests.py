@@ -11,6 +11,8 @@ from machine import BUILD, LAUNCHER, QEMU10, Console, failed, guest_output, laun
 
 SUITES = ("perms", "paging", "fences", "traps", "csr", "sbi", "timer", "harts", "mmio", "board",
           "ram", "state")
+# Tests whose very names say what is below: they rightly differ.
+WHO_IS_BELOW = r"BASE: a version from 0.3 on: |DBCN: not there"
 UNIKERNELS = ("hello", "ticks", "harts", "faults", "pagewalk")
 
 
@@ -39,7 +41,8 @@ def as_bare(name, *args, vcpus=1):
     bare_good, bare_bad = run_suite(name, "--bare", *args, vcpus=vcpus)
     good, bad = run_suite(name, *args, vcpus=vcpus)
     assert not bad - bare_bad, bad - bare_bad
-    assert not bare_good - good, bare_good - good
+    missing = bare_good - good
+    assert not [name for name in missing if not re.match(WHO_IS_BELOW, name)], missing
 
 
 @pytest.mark.parametrize("vcpus", (1, 4))
@@ -49,7 +52,7 @@ def test_suite(name, vcpus):
     bare = all_pass(name, "--bare", vcpus=vcpus)
     assert bare or (name, vcpus) == ("harts", 1)
     missing = bare - all_pass(name, vcpus=vcpus)
-    assert not missing, missing
+    assert not [name for name in missing if not re.match(WHO_IS_BELOW, name)], missing
 
 
 @pytest.mark.parametrize("mode", ("sv39x4", "sv48x4", "sv57x4"))

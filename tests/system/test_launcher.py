@@ -11,7 +11,7 @@ import subprocess
 import time
 
 import pytest
-from machine import BUILD, LAUNCHER, REPO, Console, environment, guest_output, launch, suite
+from machine import BUILD, LAUNCHER, REPO, Console, environment, guest_output, launch, suite, unix
 
 HELLO = BUILD / "guests/hello.bin"
 
@@ -62,7 +62,7 @@ def test_log(tmp_path):
     """The log holds what the terminal got, byte for byte, whatever its name."""
     log = tmp_path / "a name, with commas and spaces.log"
     run = launch("--kernel", HELLO, "--log", log)
-    assert log.read_bytes().decode().replace("\r\n", "\n") == run.out
+    assert unix(log.read_bytes()) == run.out
 
 
 def test_bundle_command(tmp_path):

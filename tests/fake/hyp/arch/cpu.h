@@ -51,7 +51,7 @@ ALWAYS_INLINE void cpu_relax(void)
 {
 }
 
-ALWAYS_INLINE void fence_memory(void)
+ALWAYS_INLINE void fence_all(void)
 {
 	fake_fence(FAKE_FENCE_MEMORY, 0, 0);
 }
