@@ -7,7 +7,7 @@ Read next: tests/guest/dirty.c, zero_memory() in hyp/boot/main.c.
 """
 
 import pytest
-from machine import LAUNCHER, QEMU10, Console, suite
+from machine import LAUNCHER, QEMU10, TIMEOUT, Console, guest_output, launch, suite
 
 FOUND = r"(\d+) words of RAM were not zero"
 
@@ -30,3 +30,12 @@ def test_fresh_ram_after_a_reset(args):
             console.expect(FOUND)
             assert console.child.match[1] == b"0"
             reset(console)
+
+
+def test_no_hart_survives_a_reset():
+    """Each boot of the guest prints a dot; a hart that was left over prints a G."""
+    run = launch("--kernel", suite("reset-race"), "--vcpus", "4", "--timeout", "10", limit=10)
+    lines = guest_output(run.out)
+    assert run.status == TIMEOUT
+    assert lines.count(".") >= 20
+    assert set(lines) <= set(".\n")
