@@ -42,7 +42,7 @@ struct board {
 	unsigned hart_count;
 	unsigned boot_hart;
 	uint64_t timebase; /* ticks of `time` a second */
-	char isa[256];	   /* riscv,isa of the last hart */
+	char isa[1024];	   /* riscv,isa of the last hart */
 	uint64_t dtb;
 	uint64_t dtb_bytes;
 };

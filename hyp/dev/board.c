@@ -19,7 +19,6 @@ void board_reset(struct board *b, struct vcpu *vcpus, unsigned n)
 	plic_reset(b, vcpus, n); /* first: the others have lines into it */
 	uart_reset(b);
 	rtc_reset(b);
-	b->finisher = (struct finisher){ 0 };
 }
 
 enum err board_map(struct gstage *gs)

@@ -18,7 +18,6 @@ struct board {
 	struct uart uart;
 	struct plic plic;
 	struct rtc rtc;
-	struct finisher finisher;
 };
 
 /* A row of the board's table. */

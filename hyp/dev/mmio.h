@@ -13,13 +13,17 @@ struct mmio {
 	uint64_t width;	 /* 1, 2, 4 or 8 bytes */
 	bool is_store;
 	uint64_t value; /* store: what to write; load: gets what was read, zero-extended */
+
+	/* MMIO_END: how the VM is to end. */
+	bool reset;	 /* begin anew, rather than shut down */
+	unsigned status; /* of the shutdown: 0, or a failure's code, 1..255 */
 };
 
 /* What an access leads to, beyond its value. */
 enum mmio_result {
 	MMIO_OK,
 	MMIO_FAULT, /* no register there, or not of that width: access fault */
-	MMIO_END,   /* the guest asked for the end of its VM: board->finisher tells which */
+	MMIO_END,   /* the guest asked for the end of its VM */
 };
 
 #endif

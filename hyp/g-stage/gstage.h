@@ -84,7 +84,9 @@ MUST_USE enum err gstage_add_device(struct gstage *gs, gpa_t at, uint64_t bytes,
 
 /**
  * Let the guest find @bytes of the bundle at @at, and map those pages that are whole.
- * The bundle's bytes stay where they are for as long as the VM lives, and are never written.
+ * The bundle's bytes stay where they are for as long as the VM lives. Nothing here writes them, but
+ * QEMU up to 10.0 does: it sets A and D of a guest's table entry that lies in such a page, though
+ * the page has no W. So a bundle is not to be shared between VMs on those.
  * Returns OK; ERR_RANGE outside RAM; ERR_OVERLAP with another backing; ERR_FULL; ERR_NOMEM.
  */
 MUST_USE enum err gstage_add_backing(struct gstage *gs, gpa_t at, uint64_t bytes, hpa_t from);

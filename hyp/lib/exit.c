@@ -8,10 +8,6 @@
 #include "hyp/arch/cpu.h"
 #include "sbi/call/call.h"
 
-/* QEMU's hw/misc/sifive_test: the low half says pass or fail, the high half is the code. */
-#define FINISHER_FAIL 0x3333u
-#define FINISHER_PASS 0x5555u
-
 static volatile uint32_t *finisher;
 
 void machine_exit_through(volatile uint32_t *regs)

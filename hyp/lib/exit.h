@@ -16,6 +16,10 @@ enum exit_status {
 	EXIT_STOPPED = 71,     /* Gnomon stopped the guest: it did what can't be emulated */
 };
 
+/* What a store to a test finisher (QEMU's sifive,test) asks for, in its low half; the upper half of
+ * a failure is its code. The host's, and the one that guests have. */
+enum { FINISHER_FAIL = 0x3333, FINISHER_PASS = 0x5555, FINISHER_RESET = 0x7777 };
+
 /**
  * Use the test finisher (QEMU's sifive,test) mapped at @regs from now on; it can hand a status to
  * the host. Without one the firmware's SRST ends the machine, which tells success from failure

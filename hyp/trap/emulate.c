@@ -85,11 +85,9 @@ static void register_write(struct vcpu *v, const struct insn *i, uint64_t value)
 		v->frame.x[i->reg] = i->is_signed ? sign_extend(value, i->width) : value;
 }
 
-static COLD enum outcome end_vm(struct vcpu *v)
+static COLD enum outcome end_vm(struct vcpu *v, const struct mmio *m)
 {
-	const struct finisher *f = &v->vm->board.finisher;
-
-	vm_end(v->vm, f->reset ? VM_RESET : VM_SHUTDOWN, f->status);
+	vm_end(v->vm, m->reset ? VM_RESET : VM_SHUTDOWN, m->status);
 	return OUTCOME_RESUME;
 }
 
@@ -126,5 +124,5 @@ enum outcome emulate_access(struct vcpu *v)
 	if (i->kind == INSN_LOAD)
 		register_write(v, i, m.value);
 	v->frame.pc += i->length;
-	return result == MMIO_OK ? OUTCOME_RESUME : end_vm(v);
+	return result == MMIO_OK ? OUTCOME_RESUME : end_vm(v, &m);
 }

@@ -49,12 +49,23 @@ static enum err find_file(const void *fit, struct frame_range where, const char 
 	return OK;
 }
 
+/* A string that may be left out: *@text is NULL then. What is there must be a string. */
+static enum err read_text(const void *fit, int node, const char *property, const char *vm,
+			  const char **text)
+{
+	*text = fdt_text(fit, node, property);
+	if (!*text && fdt_getprop(fit, node, property, NULL))
+		return refuse(ERR_FORMAT, vm, property);
+	return OK;
+}
+
 static enum err read_mode(const void *fit, int node, struct vm_config *c)
 {
-	const char *mode = fdt_text(fit, node, "gstage-mode");
+	const char *mode;
+	enum err e = read_text(fit, node, "gstage-mode", c->name, &mode);
 
-	if (!mode || strcmp(mode, "auto") == 0)
-		return OK;
+	if (e || !mode || strcmp(mode, "auto") == 0)
+		return e;
 	for (unsigned i = 0; i < GSTAGE_MODES; i++)
 		if (strcmp(mode, gstage_modes[i].name) == 0)
 			c->gstage_mode = &gstage_modes[i];
@@ -77,8 +88,8 @@ static enum err read_numbers(const void *fit, int node, unsigned vcpus, struct v
 	struct fdt_cells memory = fdt_cells(fit, node, "memory");
 	struct fdt_cells n = fdt_cells(fit, node, "vcpus");
 
-	c->memory = memory.n ? fdt_number(memory, 0, memory.n) : MEMORY_DEFAULT;
-	c->vcpus = n.n ? (unsigned)fdt_number(n, 0, 1) : vcpus;
+	c->memory = memory.at ? fdt_number(memory, 0, memory.n) : MEMORY_DEFAULT;
+	c->vcpus = n.at ? (unsigned)fdt_number(n, 0, 1) : vcpus;
 	if (memory.n > 2 || !c->memory || !is_aligned(c->memory, PAGE_SIZE) ||
 	    c->memory > UINT64_C(1) << 52)
 		return refuse(ERR_RANGE, c->name, "memory");
@@ -89,10 +100,12 @@ static enum err read_numbers(const void *fit, int node, unsigned vcpus, struct v
 
 static enum err read_files(const void *fit, int node, struct frame_range where, struct vm_config *c)
 {
-	const char *kernel = fdt_text(fit, node, "kernel");
-	const char *ramdisk = fdt_text(fit, node, "ramdisk");
+	const char *kernel, *ramdisk;
 	enum err e;
 
+	if ((e = read_text(fit, node, "kernel", c->name, &kernel)) ||
+	    (e = read_text(fit, node, "ramdisk", c->name, &ramdisk)))
+		return e;
 	if (!kernel)
 		return refuse(ERR_MISSING, c->name, "kernel");
 	e = find_file(fit, where, kernel, &c->kernel);
@@ -106,11 +119,11 @@ static enum err read_config(const void *fit, int node, struct frame_range where,
 {
 	enum err e;
 
-	*c = (struct vm_config){ .name = fdt_get_name(fit, node, NULL),
-				 .bootargs = fdt_text(fit, node, "bootargs") };
+	*c = (struct vm_config){ .name = fdt_get_name(fit, node, NULL) };
 	if (!fdt_lists(fit, node, "compatible", "gnomon,vm"))
 		return refuse(ERR_FORMAT, c->name, "compatible");
 	if ((e = read_numbers(fit, node, vcpus, c)) || (e = read_mode(fit, node, c)) ||
+	    (e = read_text(fit, node, "bootargs", c->name, &c->bootargs)) ||
 	    (e = read_list(fit, node, "isa-mask", c->name, &c->isa_mask, &c->isa_mask_bytes)) ||
 	    (e = read_list(fit, node, "sbi-mask", c->name, &c->sbi_mask, &c->sbi_mask_bytes)))
 		return e;

@@ -7,6 +7,7 @@
 #include "hyp/vm/devicetree.h"
 
 #include "hyp/drv/host.h"
+#include "hyp/lib/exit.h"
 #include "hyp/lib/fdt.h"
 #include "hyp/lib/printf.h"
 #include "hyp/lib/random.h"

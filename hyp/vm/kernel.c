@@ -131,8 +131,8 @@ enum err kernel_read(const void *file, uint64_t bytes, gpa_t ram, struct kernel_
 {
 	const struct image_header *image = file;
 
-	if (bytes >= sizeof(struct elf_header) && memcmp(file, "\177ELF", 4) == 0)
-		return read_elf(file, bytes, l);
+	if (bytes >= 4 && memcmp(file, "\177ELF", 4) == 0)
+		return bytes < sizeof(struct elf_header) ? ERR_FORMAT : read_elf(file, bytes, l);
 	if (bytes >= sizeof(*image) && image->magic2 == IMAGE_MAGIC2)
 		return read_image(image, bytes, ram, l);
 	return read_flat(bytes, ram, l);

@@ -51,6 +51,13 @@ static enum err too_small(const struct vm *vm, const struct layout *l)
 	return ERR_RANGE;
 }
 
+static enum err below_ram(const struct vm *vm, const struct layout *l)
+{
+	log_error("%s: the kernel wants to lie at %lx, RAM begins at %x", vm->config.name,
+		  l->kernel.lowest.v, RAM_BASE);
+	return ERR_RANGE;
+}
+
 /* Each on a 2 MiB boundary, so that the bundle's initrd can be mapped in large pages. */
 static enum err plan(const struct vm *vm, struct layout *l)
 {
@@ -61,10 +68,11 @@ static enum err plan(const struct vm *vm, struct layout *l)
 
 	if (e)
 		return refuse(vm, e, "kernel (not a RISC-V Linux Image, ELF file or flat image)");
-	if (l->kernel.lowest.v < RAM_BASE || l->kernel.end.v > top ||
-	    top - l->kernel.end.v < 2 * MEGAPAGE + initrd)
-		return too_small(vm, l);
+	if (l->kernel.lowest.v < RAM_BASE)
+		return below_ram(vm, l);
 	l->tree = gpa(align_down(top - MEGAPAGE, MEGAPAGE));
+	if (l->kernel.end.v > l->tree.v || l->tree.v - l->kernel.end.v < initrd)
+		return too_small(vm, l);
 	l->initrd = gpa(l->tree.v - initrd);
 	return OK;
 }

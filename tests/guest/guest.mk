@@ -4,7 +4,7 @@
 # GUEST_EXITS (tiny guests that end the machine in one way each, see README.md). Include after
 # guests/guests.mk.
 
-GUEST_TEST_NAMES := perms paging fences traps csr sbi timer harts mmio board ram state
+GUEST_TEST_NAMES := perms paging fences traps csr sbi timer harts mmio board ram state hostile-cow
 GUEST_EXIT_NAMES := exit-code exit-srst exit-legacy reboot reset-race dirty
 GUEST_TESTS := $(GUEST_TEST_NAMES:%=build/tests/guest/%.elf)
 GUEST_EXITS := $(GUEST_EXIT_NAMES:%=build/tests/guest/%.elf)

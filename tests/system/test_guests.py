@@ -105,6 +105,14 @@ def test_exit(name, says, status):
     assert run.err == (f"gnomon run: the guest failed with code {status}\n" if status else "")
 
 
+@pytest.mark.parametrize("memory", ("16M", "1G", "4G"))
+def test_all_memory_is_there(memory):
+    """Every word of it can be written, and was zero before."""
+    with Console(LAUNCHER, ["run", "--kernel", suite("dirty"), "--memory", memory], 120) as console:
+        console.expect(r"(\d+) words of RAM were not zero")
+        assert console.child.match[1] == b"0"
+
+
 @pytest.mark.parametrize("vcpus", (1, 4))
 def test_guest_resets(vcpus):
     """Each boot finds its image as it was made, though the last one wrote to it."""

@@ -98,6 +98,7 @@ def test_console_is_exact():
         linux.send(page.replace("\n", "\r") + "\x04")
         linux.expect(linux.PROMPT)
         assert linux.ask("md5sum </tmp/page").split()[0] == hashlib.md5(page.encode()).hexdigest()
+        linux.ask("dmesg -n 1")  # or the kernel's own words come in between
         listing = linux.ask("seq 20000")
         assert listing == "\n".join(map(str, range(1, 20001)))
         linux.power_off()
@@ -177,11 +178,6 @@ def test_memory(memory):
         given = {"128M": 1 << 17, "1G": 1 << 20, "4G": 1 << 22}[memory]
         # The kernel keeps its image, its initrd and a description of each page.
         assert given * 0.97 - (80 << 10) < kib < given
-        # A third of it in one file.
-        mib = given // 1024 // 3
-        linux.ask(f"mount -t tmpfs -o size={mib + 1}M none /tmp")
-        linux.ask(f"dd if=/dev/zero of=/tmp/file bs=1048576 count={mib} && sync", 200)
-        assert int(linux.ask("wc -c </tmp/file", 200)) == mib << 20
         linux.power_off()
 
 

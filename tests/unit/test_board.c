@@ -226,11 +226,16 @@ static void test_finisher(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		board_reset(&board, &vcpu, 1);
-		assert_int_equal(put(BOARD_FINISHER, 0, rows[i].width, rows[i].value),
-				 rows[i].result);
-		assert_int_equal(board.finisher.status, rows[i].status);
-		assert_int_equal(board.finisher.reset, rows[i].reset);
+		struct mmio m = { .width = rows[i].width,
+				  .is_store = true,
+				  .value = rows[i].value };
+		enum mmio_result result = board_access(&board, &board_devices[BOARD_FINISHER], &m);
+
+		assert_int_equal(result, rows[i].result);
+		if (result != MMIO_END)
+			continue;
+		assert_int_equal(m.status, rows[i].status);
+		assert_int_equal(m.reset, rows[i].reset);
 	}
 	assert_int_equal(put(BOARD_FINISHER, 4, 4, 0x5555), MMIO_OK);
 	assert_int_equal(get(BOARD_FINISHER, 0), 0);
