@@ -83,7 +83,7 @@ static void read_host(uint64_t boot_hart, uint64_t tree)
 					  "needs it (QEMU: -cpu rv64)");
 }
 
-/* Where QEMU's virt puts the device tree: in the last 2 MiB of RAM, or of its first 4 GiB's 3rd. */
+/* QEMU's virt puts the device tree at the top of RAM, or at 3 GiB where RAM goes on beyond that. */
 static bool tree_is_where_qemu_put_it(uint64_t tree)
 {
 	uint64_t top = host.ram.base + host.ram.bytes;
@@ -109,8 +109,12 @@ static bool zero_memory(uint64_t tree)
 	       !host_has_option("zero");
 }
 
+/* RAM beyond the map can't be reached. The firmware's 2 MiB are its own, listed or not. */
 static void take_memory(uint64_t tree)
 {
+	if (host.ram.base + host.ram.bytes > MAP_BYTES)
+		host.ram.bytes = MAP_BYTES - host.ram.base;
+	host_reserve(host.ram.base, MEGAPAGE);
 	host_reserve(phys_address(image_start).v, (uint64_t)(image_end - image_start));
 	host_reserve(tree, fdt_totalsize(host.tree));
 	host_reserve(host.bundle.base, host.bundle.bytes);

@@ -24,47 +24,37 @@ static uint64_t page_part(gpa_t at, uint64_t bytes)
 	return bytes < room ? bytes : room;
 }
 
-/* Copy one page's part one way or the other; returns OK or why not. */
-static enum err copy_part(struct gstage *gs, gpa_t at, enum access want, void *ours,
-			  const void *from, uint64_t bytes)
+/* Copy out of the guest to @to, or into it from @from; the other one is NULL. */
+static enum err copy(struct gstage *gs, gpa_t at, char *to, const char *from, uint64_t bytes)
 {
-	char *guest;
+	while (bytes) {
+		uint64_t part = page_part(at, bytes);
+		char *guest;
 
-	if (!gstage_is_ram(gs, at))
-		return ERR_RANGE;
-	guest = gstage_pointer(gs, at, want);
-	if (!guest)
-		return ERR_NOMEM;
-	memcpy(from ? guest : ours, from ? from : guest, bytes);
+		if (!gstage_is_ram(gs, at))
+			return ERR_RANGE;
+		guest = gstage_pointer(gs, at, from ? ACCESS_STORE : ACCESS_LOAD);
+		if (!guest)
+			return ERR_NOMEM;
+		if (from) {
+			memcpy(guest, from, part);
+			from += part;
+		} else {
+			memcpy(to, guest, part);
+			to += part;
+		}
+		at.v += part;
+		bytes -= part;
+	}
 	return OK;
 }
 
 enum err gstage_read(struct gstage *gs, gpa_t at, void *to, uint64_t bytes)
 {
-	char *ours = to;
-
-	while (bytes) {
-		uint64_t part = page_part(at, bytes);
-		enum err e = copy_part(gs, at, ACCESS_LOAD, ours, NULL, part);
-
-		if (e)
-			return e;
-		at.v += part, ours += part, bytes -= part;
-	}
-	return OK;
+	return copy(gs, at, to, NULL, bytes);
 }
 
 enum err gstage_write(struct gstage *gs, gpa_t at, const void *from, uint64_t bytes)
 {
-	const char *ours = from;
-
-	while (bytes) {
-		uint64_t part = page_part(at, bytes);
-		enum err e = copy_part(gs, at, ACCESS_STORE, NULL, ours, part);
-
-		if (e)
-			return e;
-		at.v += part, ours += part, bytes -= part;
-	}
-	return OK;
+	return copy(gs, at, NULL, from, bytes);
 }

@@ -96,9 +96,10 @@ static void test_pending(const char *name)
 		;
 	test_ok(csr_read(CSR_TIME) >= now + 20000, "%s: soon: not early", name);
 	set(NEVER);
-	set(csr_read(CSR_TIME) + 1000);
+	/* 50 ms: QEMU 7.2 lets one that goes off while it is being taken back come all the same. */
+	set(csr_read(CSR_TIME) + 500000);
 	set(NEVER);
-	wait_until(csr_read(CSR_TIME) + 5000);
+	wait_until(csr_read(CSR_TIME) + 600000);
 	test_ok(!pending(), "%s: soon, then never: does not come", name);
 	now = csr_read(CSR_TIME);
 	set(NEVER - 1);
