@@ -26,7 +26,8 @@ HELLO_ELF = BUILD / "guests/hello.elf"
     ["--gstage-mode", "sv32x4", "--guest", "hello"],
     ["--kernel", str(HELLO), "--vcpus", "4", "--harts", "2"],
     ["--kernel", str(HELLO), "--vcpus", "2", "--icount"],
-    ["--bare", "--guest", "hello"],
+    ["--bare", "--guest", "hello"], ["--guest", "hello", "--vcpus", "4"],
+    ["--guest", "hello", "--append", "quiet"],
 ), ids=" ".join)
 def test_options(args):
     run = launch(*args)
