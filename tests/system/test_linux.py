@@ -51,8 +51,11 @@ def interrupts_of(table, name, cpus):
 
 
 def start(linux, command):
-    """Type a command that then has the terminal to itself."""
-    linux.send(f"echo rea\\dy; {command}\r")
+    """Type a command that then has the terminal to itself.
+
+    Its own process says so: said by the shell, a Ctrl-C could come before there is a process.
+    """
+    linux.send(f"sh -c 'echo rea\\dy; exec {command}'\r")
     linux.expect(r"\nready\r+\n")
 
 
