@@ -27,6 +27,11 @@
 	 */
 start:
 	csrw	CSR_SIE, zero
+	/* OpenSBI 1.1 may send a hart that we have just started here, rather than to its entry. */
+	lla	t0, boot_taken
+	li	t1, 1
+	amoswap.w.aqrl t1, t1, (t0)
+	bnez	t1, stray
 	mv	s0, a0
 	mv	s1, a1
 	lla	t0, image_bss
@@ -68,6 +73,15 @@ switch_on:
 landed:
 	jr	t0
 
+	/* Its row of boot_harts[] is the one with its id, filled before it was started. */
+stray:
+	addi	a0, a0, 1
+	lla	a1, boot_harts
+1:	ld	t0, BOOT_HART_ID1(a1)
+	beq	t0, a0, boot_hart_entry
+	addi	a1, a1, BOOT_HART_BYTES
+	j	1b
+
 	/*
 	 * Another hart, started with a1: its struct boot_hart, physical.
 	 */
@@ -80,6 +94,11 @@ boot_hart_entry:
 	ld	t0, BOOT_HART_PC(a1)
 	ld	a0, BOOT_HART_ARG(a1)
 	j	switch_on
+
+	.data
+	.balign	4
+boot_taken:
+	.word	0
 
 	.bss
 	.balign 16

@@ -28,13 +28,15 @@
 
 /* What head.S hands a hart that starts; all but .pc and .arg are used before translation is on. */
 struct boot_hart {
-	uint64_t satp, sp, pc, arg;
+	uint64_t satp, sp, pc, arg, id1;
 };
 
 _Static_assert(offsetof(struct boot_hart, satp) == BOOT_HART_SATP, "BOOT_HART_SATP");
 _Static_assert(offsetof(struct boot_hart, sp) == BOOT_HART_SP, "BOOT_HART_SP");
 _Static_assert(offsetof(struct boot_hart, pc) == BOOT_HART_PC, "BOOT_HART_PC");
 _Static_assert(offsetof(struct boot_hart, arg) == BOOT_HART_ARG, "BOOT_HART_ARG");
+_Static_assert(offsetof(struct boot_hart, id1) == BOOT_HART_ID1, "BOOT_HART_ID1");
+_Static_assert(sizeof(struct boot_hart) == BOOT_HART_BYTES, "BOOT_HART_BYTES");
 
 #define STACK_BYTES 8192
 
@@ -43,8 +45,9 @@ extern const char guests_fit[], guests_fit_end[]; /* guests.S */
 
 _Noreturn void boot_main(uint64_t boot_hart, uint64_t tree);
 
+extern struct boot_hart boot_harts[]; /* head.S looks there too */
 static struct hart harts[HOST_HARTS_MAX];
-static struct boot_hart boot_harts[HOST_HARTS_MAX];
+struct boot_hart boot_harts[HOST_HARTS_MAX];
 static char stacks[HOST_HARTS_MAX][STACK_BYTES] __attribute__((aligned(16)));
 
 /* Nothing has run in this RAM since power-on, as far as Gnomon knows: see zero_memory(). */
@@ -161,7 +164,9 @@ static void start_hart(struct hart *h)
 	*b = (struct boot_hart){ .satp = csr_read(CSR_SATP),
 				 .sp = (uint64_t)(uintptr_t)h->stack_top,
 				 .pc = (uint64_t)(uintptr_t)hart_main,
-				 .arg = (uint64_t)(uintptr_t)h };
+				 .arg = (uint64_t)(uintptr_t)h,
+				 .id1 = h->id + 1 };
+	fence_all();
 	if (sbi_hart_start(h->id, phys_address(boot_hart_entry).v, phys_address(b).v) !=
 	    SBI_SUCCESS)
 		panic("firmware can't start hart %lu", h->id);
