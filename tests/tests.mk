@@ -19,7 +19,8 @@ HOST_LDFLAGS := -no-pie -Wl,--defsym=image_start=0x40200000 \
 
 # Not for the host: the first instructions, and the end of the machine, which tests/fake/ plays.
 HOST_EXCLUDED := $(wildcard hyp/boot/*.c) hyp/lib/exit.c hyp/lib/stack.c
-HOST_SOURCES := $(filter-out $(HOST_EXCLUDED),$(wildcard hyp/*/*.c sbi/*/*.c)) tests/fake/fake.c
+HOST_SOURCES := $(filter-out $(HOST_EXCLUDED),$(wildcard hyp/*/*.c sbi/*/*.c)) \
+	$(wildcard tests/fake/*.c)
 HOST_OBJECTS := $(HOST_SOURCES:%.c=build/host/%.o)
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,build/host/%,$(wildcard tests/unit/test_*.c))
@@ -72,7 +73,7 @@ test-unit: $(UNIT_TESTS) $(UNIT_TREES)
 
 SEED ?= 1
 N ?= 1500000
-ORACLE_OBJECTS := build/host/tests/oracle/oracle.o build/host/tests/oracle/compare.o
+ORACLE_OBJECTS := $(patsubst %,build/host/tests/oracle/%.o,oracle world compare shadow)
 
 build/host/oracle: build/host/tests/oracle/main.o $(ORACLE_OBJECTS) build/host/libhyp.a
 	@$(HOST_CC) $(HOST_CFLAGS) $(HOST_LDFLAGS) $^ -lfdt -o $@
@@ -90,7 +91,7 @@ FUZZ_CC ?= clang
 FUZZERS := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_CFLAGS := $(filter-out -Werror,$(HOST_CFLAGS)) -fsanitize=fuzzer,address,undefined
 FUZZ_SOURCES := $(filter-out hyp/lib/string.c sbi/call/call.c,$(HOST_SOURCES)) build/host/call.c \
-	tests/oracle/oracle.c tests/oracle/compare.c
+	$(patsubst %,tests/oracle/%.c,oracle world compare shadow)
 
 build/fuzz/%.o: %.c tests/tests.mk
 	@mkdir -p $(@D)

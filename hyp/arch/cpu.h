@@ -73,6 +73,12 @@ ALWAYS_INLINE void sfence_all(void)
 	__asm__ volatile("sfence.vma" : : : "memory");
 }
 
+/* The same for the page at @at, where a guest without the H-extension is translated by our satp. */
+ALWAYS_INLINE void sfence_page(gva_t at)
+{
+	__asm__ volatile("sfence.vma %0" : : "r"(at.v) : "memory");
+}
+
 /*
  * HFENCE.GVMA and HFENCE.VVMA, "Hypervisor Memory-Management Fence Instructions". Each orders this
  * hart's earlier stores to the G-stage (VS-stage) table before its later implicit reads of it, as

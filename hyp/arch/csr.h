@@ -57,6 +57,7 @@
 #define CSR_HGATP      0x680
 
 /* Unprivileged. */
+#define CSR_FFLAGS 0x001
 #define CSR_FCSR   0x003
 #define CSR_VSTART 0x008
 #define CSR_VCSR   0x00f
@@ -78,6 +79,10 @@
 #define SSTATUS_VS_CLEAN BITS(2, 9)
 #define SSTATUS_FS_INIT	 BITS(1, 13)
 #define SSTATUS_FS_CLEAN BITS(2, 13)
+#define SSTATUS_SD	 BITS(1, 63)
+
+#define STVEC_MODE     BITS(3, 0)
+#define STVEC_VECTORED BITS(1, 0)
 
 #define HSTATUS_VSBE	BITS(1, 5)
 #define HSTATUS_GVA	BITS(1, 6)
@@ -110,6 +115,9 @@
 #define HENVCFG_ADUE  BITS(1, 61)
 #define HENVCFG_PBMTE BITS(1, 62)
 #define HENVCFG_STCE  BITS(1, 63)
+
+/* senvcfg has its fields where henvcfg has them. */
+#define SENVCFG_CBIE BITS(3, 4)
 
 #define HSTATEEN0_SENVCFG BITS(1, 62)
 #define HSTATEEN0_SE0	  BITS(1, 63)

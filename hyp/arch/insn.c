@@ -58,7 +58,7 @@ static uint8_t amo_kind(uint32_t bits)
 		[0x00] = INSN_AMO, /* amoadd */
 		[0x01] = INSN_AMO, /* amoswap */
 		[0x02] = INSN_LR,  /* lr */
-		[0x03] = INSN_AMO, /* sc */
+		[INSN_FUNCT5_SC] = INSN_AMO,
 		[0x04] = INSN_AMO, /* amoxor */
 		[0x08] = INSN_AMO, /* amoor */
 		[0x0c] = INSN_AMO, /* amoand */
@@ -78,8 +78,11 @@ static struct insn decode_32(uint32_t bits)
 	struct insn i = from_shape(shapes[opcode][field(bits, 12, 3)], 4);
 
 	i.reg = (uint8_t)field(bits, i.kind == INSN_STORE ? 20 : 7, 5);
-	if (i.kind == INSN_AMO)
+	if (i.kind == INSN_AMO) {
 		i.kind = amo_kind(bits);
+		i.funct5 = (uint8_t)field(bits, 27, 5);
+		i.source = (uint8_t)field(bits, 20, 5);
+	}
 	return i;
 }
 

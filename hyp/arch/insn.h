@@ -18,6 +18,17 @@ enum insn_kind {
 	INSN_LR,
 };
 
+/* Major opcode SYSTEM, by the instruction's low half. */
+static inline bool insn_is_system(uint32_t bits)
+{
+	return (bits & 0x7f) == 0x73;
+}
+
+#define INSN_EBREAK UINT32_C(0x00100073)
+
+/* funct5 of SC, the one AMO that isn't read, change, write. */
+#define INSN_FUNCT5_SC 0x03
+
 struct insn {
 	uint8_t kind;	/* enum insn_kind */
 	uint8_t length; /* 2 or 4 bytes */
@@ -25,7 +36,8 @@ struct insn {
 	uint8_t reg;	/* rs2 of a store, rd of everything else; x0..x31 or f0..f31 */
 	bool is_signed; /* what is loaded is sign-extended */
 	bool is_float;	/* .reg is an f register; a load of less than 8 bytes is NaN-boxed */
-	uint16_t spare; /* 8 bytes in all, so that a table's row is a shift away */
+	uint8_t funct5; /* of an AMO: which */
+	uint8_t source; /* of an AMO: rs2. 8 bytes in all, so that a table's row is a shift away */
 };
 
 /**

@@ -43,18 +43,22 @@ start:
 	mv	a0, s0
 	mv	a1, s1
 	call	boot_early
-	mv	s2, a0
+2:	mv	s2, a0
 	lla	t0, boot_main
 	add	t0, t0, a1
 	add	sp, sp, a1
 	mv	a0, s0
 	mv	a1, s1
-	/* fall through */
+	jal	switch_on
+	/* The hart doesn't have the mode: another one, or the end. */
+	lla	sp, boot_stack_top
+	call	boot_mode_missing
+	j	2b
 
 	/*
 	 * Switch to satp in s2 and go on at the virtual address in t0. The next fetch after the
 	 * write faults, since nothing is mapped where we run; stvec is where we want to be. Where
-	 * the hart doesn't have the mode, the write does nothing and we go on here.
+	 * the hart doesn't have the mode, the write does nothing and we return.
 	 */
 switch_on:
 	lla	t1, landed
@@ -63,11 +67,7 @@ switch_on:
 	csrw	CSR_STVEC, t1
 	sfence.vma
 	csrw	CSR_SATP, s2
-	nop
-	lla	sp, boot_stack_top
-	mv	a0, s0
-	mv	a1, s1
-	call	boot_mode_missing
+	ret
 
 	.balign	4
 landed:
@@ -93,7 +93,10 @@ boot_hart_entry:
 	ld	sp, BOOT_HART_SP(a1)
 	ld	t0, BOOT_HART_PC(a1)
 	ld	a0, BOOT_HART_ARG(a1)
-	j	switch_on
+	jal	switch_on
+	/* It lacks what the boot hart has. */
+1:	wfi
+	j	1b
 
 	.data
 	.balign	4

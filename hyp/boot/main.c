@@ -10,7 +10,6 @@
 #include "hyp/drv/console.h"
 #include "hyp/drv/host.h"
 #include "hyp/drv/plic.h"
-#include "hyp/g-stage/gstage.h"
 #include "hyp/lib/check.h"
 #include "hyp/lib/exit.h"
 #include "hyp/lib/fdt.h"
@@ -81,9 +80,6 @@ static void read_host(uint64_t boot_hart, uint64_t tree)
 	set_log_level();
 	if (!options_are_good())
 		give_up(EXIT_BAD_INPUT, "the options were refused");
-	if (!isa_has(host.isa, "h"))
-		give_up(EXIT_BAD_MACHINE, "this hart has no H-extension; this version of Gnomon "
-					  "needs it (QEMU: -cpu rv64)");
 }
 
 /* QEMU's virt puts the device tree at the top of RAM, or at 3 GiB where RAM goes on beyond that. */
@@ -161,7 +157,7 @@ static void start_hart(struct hart *h)
 {
 	struct boot_hart *b = &boot_harts[h->index];
 
-	*b = (struct boot_hart){ .satp = csr_read(CSR_SATP),
+	*b = (struct boot_hart){ .satp = map_satp,
 				 .sp = (uint64_t)(uintptr_t)h->stack_top,
 				 .pc = (uint64_t)(uintptr_t)hart_main,
 				 .arg = (uint64_t)(uintptr_t)h,
@@ -184,17 +180,25 @@ static void choose_vm(struct vm_config *config)
 		where = host.bundle;
 	if (bundle_read(where, named ? guest : NULL, host.harts, config) != OK)
 		give_up(EXIT_BAD_INPUT, "nothing to run: the bundle was refused");
+	choices_from_options(&config->choices, host.bootargs);
 }
 
 static struct vm *make_vm(void)
 {
 	struct vm_config config;
+	const struct way *way;
 	struct vm *vm;
 
 	choose_vm(&config);
-	vm = vm_create(&config, harts, host.harts);
+	way = way_choose(&config.choices, host.isa);
+	if (!way)
+		give_up(EXIT_BAD_MACHINE, "backend=hext: this hart has no H-extension; "
+					  "auto and depriv do without (QEMU: -cpu rv64 has it)");
+	vm = vm_create(&config, way, harts, host.harts);
 	if (!vm || !sbi_serve_mask(config.sbi_mask, config.sbi_mask_bytes, &vm->sbi_masked))
 		give_up(EXIT_BAD_INPUT, "the VM's description was refused");
+	log_debug("%s: run by %s, with %s for the hypervisor", vm->config.name, way->backend->name,
+		  map_mode()->name);
 	for (unsigned i = 0; i < vm->vcpus_n; i++)
 		sched_add(&vm->vcpus[i]);
 	return vm;
@@ -209,7 +213,6 @@ void boot_main(uint64_t boot_hart, uint64_t tree)
 	init_hart(&harts[0]);
 	take_memory(tree);
 	seed_random();
-	gstage_probe();
 	console_init();
 	plic_host_enable(host.uart_irq);
 	vm = make_vm();

@@ -16,9 +16,12 @@ struct option {
 };
 
 static const struct option options[] = {
+	{ "backend", { "auto", "hext", "depriv" } },
 	{ "guest", { NULL } },
 	{ "host-mode", { "sv39", "sv48", "sv57" } },
 	{ "loglevel", { "error", "info", "debug" } },
+	{ "patch", { "on", "off" } },
+	{ "shadow-policy", { "trap", "unsync", "lazy" } },
 	{ "stats", { "" } },
 	{ "zero", { "always" } },
 };
@@ -53,8 +56,9 @@ static void complain(const char *word, size_t n)
 	n = n < sizeof(text) ? n : sizeof(text) - 1;
 	memcpy(text, word, n);
 	text[n] = 0;
-	log_error("unknown option %s; there are guest=NAME, host-mode=sv39|sv48|sv57, "
-		  "loglevel=error|info|debug, stats, zero=always",
+	log_error("unknown option %s; there are backend=auto|hext|depriv, guest=NAME, "
+		  "host-mode=sv39|sv48|sv57, loglevel=error|info|debug, patch=on|off, "
+		  "shadow-policy=trap|unsync|lazy, stats, zero=always",
 		  text);
 }
 

@@ -5,16 +5,6 @@
 #include "hyp/g-stage/gstage.h"
 
 #include "hyp/lib/string.h"
-#include "hyp/mm/phys.h"
-
-void *gstage_pointer(struct gstage *gs, gpa_t at, enum access want)
-{
-	bool changed;
-
-	if (gstage_touch(gs, at, want, &changed) != OK)
-		return NULL;
-	return phys_pointer(gstage_lookup(gs, at).to);
-}
 
 /* Bytes from @at to the end of its page, @bytes at most. */
 static uint64_t page_part(gpa_t at, uint64_t bytes)
@@ -37,6 +27,8 @@ static enum err copy(struct gstage *gs, gpa_t at, char *to, const char *from, ui
 		if (!guest)
 			return ERR_NOMEM;
 		if (from) {
+			if (gs->fencing->write)
+				gs->fencing->write(gs, at);
 			memcpy(guest, from, part);
 			from += part;
 		} else {

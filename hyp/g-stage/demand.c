@@ -7,7 +7,6 @@
  *
  * Read table.c first, then fence.c for who must be told.
  */
-#include "hyp/g-stage/fence.h"
 #include "hyp/g-stage/gstage.h"
 #include "hyp/g-stage/table.h"
 
@@ -102,7 +101,7 @@ static enum err replace(struct gstage *gs, gpa_t at, unsigned level, hpa_t to)
 
 	if (e)
 		return e;
-	gstage_fence(gs, gpa(align_down(at.v, pt_span(level))), pt_span(level));
+	gs->fencing->fence(gs, gpa(align_down(at.v, pt_span(level))), pt_span(level));
 	if (old.v)
 		frame_free(gs->pool, old, 1);
 	return table_set(gs, at, level, to, GSTAGE_RWX, &none);
@@ -116,7 +115,7 @@ static enum err install(struct gstage *gs, gpa_t at, unsigned level, hpa_t to)
 	uint64_t span = pt_span(level), base = align_down(at.v, span);
 
 	if (!e && span_has_backing(gs, base, span))
-		gstage_fence(gs, gpa(base), span);
+		gs->fencing->fence(gs, gpa(base), span);
 	return e;
 }
 
@@ -141,22 +140,54 @@ static enum err fill(struct gstage *gs, gpa_t at, pte_t found, unsigned found_le
 	return replace(gs, at, level, to);
 }
 
-enum err gstage_touch(struct gstage *gs, gpa_t at, enum access want, bool *changed)
+/* With the lock held: the leaf that allows @want at @at, made if need be. */
+static enum err reach(struct gstage *gs, gpa_t at, enum access want, struct gstage_entry *r,
+		      bool *changed)
 {
-	enum err e = OK;
-	unsigned level;
+	enum err e;
 
 	*changed = false;
 	if (!gstage_is_ram(gs, at))
 		return ERR_RANGE;
-	lock_take(&gs->lock);
-	pte_t found = *table_find(gs, at, &level);
-	if (!entry_allows(found, want)) {
-		e = fill(gs, at, found, level);
-		*changed = e == OK;
+	r->pte = *table_find(gs, at, &r->level);
+	if (!entry_allows(r->pte, want)) {
+		e = fill(gs, at, r->pte, r->level);
+		if (e)
+			return e;
+		*changed = true;
+		r->pte = *table_find(gs, at, &r->level);
 	}
+	r->to = hpa(pte_address(r->pte) + (at.v & (pt_span(r->level) - 1)));
+	return OK;
+}
+
+enum err gstage_reach(struct gstage *gs, gpa_t at, enum access want, struct gstage_entry *r)
+{
+	bool changed;
+
+	return reach(gs, at, want, r, &changed);
+}
+
+enum err gstage_touch(struct gstage *gs, gpa_t at, enum access want, bool *changed)
+{
+	struct gstage_entry r;
+	enum err e;
+
+	lock_take(&gs->lock);
+	e = reach(gs, at, want, &r, changed);
 	lock_release(&gs->lock);
 	return e;
+}
+
+void *gstage_pointer(struct gstage *gs, gpa_t at, enum access want)
+{
+	struct gstage_entry r;
+	enum err e;
+
+	lock_take(&gs->lock);
+	e = gstage_reach(gs, at, want, &r);
+	lock_release(&gs->lock);
+	return e ? NULL : phys_pointer(r.to);
 }
 
 struct gstage_entry gstage_lookup(struct gstage *gs, gpa_t at)

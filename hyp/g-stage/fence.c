@@ -7,13 +7,13 @@
  *
  * Source: privileged specification, "Memory-Management Fences" of the H extension.
  */
-#include "hyp/g-stage/fence.h"
+#include "hyp/g-stage/gstage.h"
 
 #include "hyp/arch/cpu.h"
 #include "hyp/drv/host.h"
 #include "sbi/call/call.h"
 
-static bool mode_works[GSTAGE_MODES];
+static bool mode_works[GSTAGE_MODES] = { true, true, true };
 
 void gstage_probe(void)
 {
@@ -70,10 +70,13 @@ void gstage_fence_local(gpa_t at)
 }
 
 /*
+ * Returns when no hart holds a translation of [@at, @at + @bytes) older than the table's stores
+ * before this call, nor stale instructions from the memory that stood there.
+ *
  * Every VMID is fenced: a hart may still run this VM under the VMID of an earlier generation. One
  * call a hart: their ids may lie further apart than one mask reaches.
  */
-void gstage_fence(struct gstage *gs, gpa_t at, uint64_t bytes)
+static void fence(struct gstage *gs, gpa_t at, uint64_t bytes)
 {
 	uint64_t harts = atomic_load(&gs->harts);
 	unsigned self = this_hart()->index;
@@ -89,3 +92,5 @@ void gstage_fence(struct gstage *gs, gpa_t at, uint64_t bytes)
 		sbi_remote_fence_i(one);
 	}
 }
+
+const struct gstage_fencing gstage_by_hgatp = { fence, NULL };

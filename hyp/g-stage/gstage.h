@@ -9,7 +9,8 @@
  * RAM is demand-zero. A bundle's pages are mapped in place, without W, at start; the first write
  * (or a touch beside them in the same 2 MiB) gives the guest its own copy of the 2 MiB.
  *
- * One lock inside; every function may be called from any hart.
+ * One lock inside; every function may be called from any hart. Shadows of the table are kept under
+ * the same lock.
  *
  * Source: privileged specification, "Two-Stage Address Translation".
  */
@@ -48,8 +49,23 @@ struct gstage_backing {
 	hpa_t from;
 };
 
+struct gstage;
+
+/* How harts learn that a leaf was replaced: they walk the table themselves, or shadows of it. */
+struct gstage_fencing {
+	/* Returns when no hart holds a translation of [@at, @at + @bytes) older than the table's
+	 * stores before this call, nor stale instructions from there. gs->lock is held. */
+	void (*fence)(struct gstage *gs, gpa_t at, uint64_t bytes);
+	/* The hypervisor is about to write RAM at @at, in one page, for the guest; NULL: nobody
+	 * minds. gs->lock isn't held. */
+	void (*write)(struct gstage *gs, gpa_t at);
+};
+extern const struct gstage_fencing gstage_by_hgatp;
+
 struct gstage {
 	const struct pt_mode *mode;
+	const struct gstage_fencing *fencing; /* gstage_by_hgatp until somebody derives shadows */
+	void *shadows;			      /* theirs */
 	hpa_t root;
 	struct frame_pool *pool; /* pays for the guest's memory and for the tables */
 	struct vmid vmid;	 /* hyp/g-stage/vmid.h */
@@ -65,7 +81,8 @@ struct gstage {
 	uint64_t cow_copies, demand_fills; /* statistics */
 };
 
-/* Which modes hgatp holds on this hart: probed once, on the boot hart of a core with H. */
+/* Which modes hgatp holds on this hart: probed once, on the boot hart, before a VM is run by H.
+ * Where it isn't, tables are plain data, and every mode works. */
 void gstage_probe(void);
 bool gstage_mode_works(const struct pt_mode *m);
 /* The narrowest working mode that reaches every address below @end, or NULL. */
@@ -121,6 +138,13 @@ struct gstage_entry {
 	unsigned level; /* of that entry */
 };
 struct gstage_entry gstage_lookup(struct gstage *gs, gpa_t at);
+
+/**
+ * gstage_touch() and gstage_lookup() in one, for who holds gs->lock because he derives something
+ * from the table. Returns OK with *@e; ERR_RANGE: not RAM; ERR_NOMEM.
+ */
+MUST_USE enum err gstage_reach(struct gstage *gs, gpa_t at, enum access want,
+			       struct gstage_entry *e);
 
 /**
  * A pointer to guest RAM at @at for @want, good up to the end of its 4 KiB page; RAM is touched

@@ -24,6 +24,7 @@ enum err gstage_init(struct gstage *gs, const struct pt_mode *mode, struct frame
 		return ERR_RANGE;
 	memset(gs, 0, sizeof(*gs));
 	gs->mode = mode;
+	gs->fencing = &gstage_by_hgatp;
 	gs->pool = pool;
 	gs->ram = ram;
 	gs->ram_bytes = bytes;

@@ -1,6 +1,10 @@
 /*
- * Spin locks, fair (ticket), with acquire and release ordering. Interrupts are never taken in the
- * hypervisor, so a lock needs no interrupt masking.
+ * Spin locks with acquire and release ordering. Interrupts are never taken in the hypervisor, so a
+ * lock needs no interrupt masking.
+ *
+ * Whoever finds one free takes it: no turns. Harts under QEMU are threads, often more of them than
+ * there are processors, and a turn that is given to a hart whose thread isn't running holds up all
+ * the others: four busy harts on two processors came to a standstill.
  *
  * Lock order, outermost first; a hart takes them only downwards in this list:
  *   vm->lock (life cycle) > device locks (uart, plic, ...) > gstage->lock > pool and block lock
@@ -15,22 +19,19 @@
 #include "hyp/arch/cpu.h"
 
 struct lock {
-	_Atomic uint32_t next, serving;
+	_Atomic uint32_t taken;
 };
 
 static inline void lock_take(struct lock *l)
 {
-	uint32_t mine = atomic_fetch_add_explicit(&l->next, 1, memory_order_relaxed);
-
-	while (atomic_load_explicit(&l->serving, memory_order_acquire) != mine)
-		cpu_relax();
+	while (atomic_exchange_explicit(&l->taken, 1, memory_order_acquire))
+		while (atomic_load_explicit(&l->taken, memory_order_relaxed))
+			cpu_relax();
 }
 
 static inline void lock_release(struct lock *l)
 {
-	uint32_t mine = atomic_load_explicit(&l->serving, memory_order_relaxed);
-
-	atomic_store_explicit(&l->serving, mine + 1, memory_order_release);
+	atomic_store_explicit(&l->taken, 0, memory_order_release);
 }
 
 #endif

@@ -1,11 +1,12 @@
 /*
- * The hypervisor's own table. Built once, never changed after; see map.h for its shape.
+ * The hypervisor's own table. Never changed once it is in use; see map.h for its shape.
  *
  * Invariant: no page is both writable and executable, none has the U bit. Pointers are physical
  * addresses here, since translation is still off.
  */
 #include "hyp/mm/map.h"
 
+#include "hyp/lib/string.h"
 #include "hyp/mm/image.h"
 #include "hyp/mm/phys.h"
 
@@ -20,6 +21,7 @@ const struct pt_mode host_modes[HOST_MODES] = {
 };
 
 uint64_t phys_offset;
+uint64_t map_satp;
 
 static pte_t tables[PT_MAX_LEVELS][PT_ENTRIES] __attribute__((aligned(4096)));
 static pte_t image_pages[IMAGE_TABLES][PT_ENTRIES] __attribute__((aligned(4096)));
@@ -68,15 +70,32 @@ struct map map_build(const struct pt_mode *m)
 	uint64_t first = root == GIGA_LEVEL ? half : 0;
 	uint64_t image_giga = (uint64_t)(uintptr_t)image_start / GIGAPAGE;
 
+	/* What a wider mode left here would mean other addresses now. */
+	memset(tables, 0, sizeof(tables));
 	map_image();
 	for (uint64_t i = 0; i < MAP_BYTES / GIGAPAGE; i++)
 		tables[GIGA_LEVEL][first + i] = leaf(i * GIGAPAGE, PTE_W);
 	tables[GIGA_LEVEL][first + image_giga] = pointer(tables[MEGA_LEVEL]);
 	for (unsigned level = GIGA_LEVEL + 1; level <= root; level++)
 		tables[level][level == root ? half : 0] = pointer(tables[level - 1]);
+	map_satp = (uint64_t)m->atp_mode << ATP_MODE_SHIFT |
+		   (uint64_t)(uintptr_t)tables[root] >> PAGE_SHIFT;
 	return (struct map){
-		.satp = (uint64_t)m->atp_mode << ATP_MODE_SHIFT |
-			(uint64_t)(uintptr_t)tables[root] >> PAGE_SHIFT,
+		.satp = map_satp,
 		.offset = ~UINT64_C(0) << (address_bits - 1),
 	};
+}
+
+const struct pt_mode *map_mode(void)
+{
+	const struct pt_mode *m = host_modes;
+
+	while (m->atp_mode != map_satp >> ATP_MODE_SHIFT)
+		m++;
+	return m;
+}
+
+const pte_t *map_root(void)
+{
+	return phys_pointer(hpa((map_satp & ATP_PPN_MASK) << PAGE_SHIFT));
 }

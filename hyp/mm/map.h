@@ -25,8 +25,19 @@ struct map {
 };
 
 /**
- * Build the table for @m. Runs once, before translation is on, and touches only the image.
+ * Build the table for @m, in place of one built before. Runs on one hart, before translation is on,
+ * and touches only the image.
  */
 struct map map_build(const struct pt_mode *m);
+
+/*
+ * For hyp/shadow/, which lays this map into every table that satp points to while a guest runs
+ * without the H-extension. All of it is fixed once translation is on.
+ */
+extern uint64_t map_satp;	      /* as map_build() answered: the hypervisor's own satp */
+const struct pt_mode *map_mode(void); /* its mode */
+/* Its root, PT_ENTRIES entries. Those that map anything are in the upper half, none has U, and all
+ * they lead to is the same for every root they are copied into. */
+const pte_t *map_root(void);
 
 #endif

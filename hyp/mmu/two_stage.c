@@ -1,5 +1,5 @@
 /*
- * Faults of a guest whose two stages the hardware composes: guest page faults.
+ * Faults and fences of a guest whose two stages the hardware composes.
  *
  * The hardware tells the guest physical address in htval, if it tells it at all, and something of
  * the instruction in htinst, if anything; where they are 0 the VS-stage is walked and the
@@ -16,6 +16,8 @@
 #include "hyp/arch/cpu.h"
 #include "hyp/arch/insn.h"
 #include "hyp/g-stage/gstage.h"
+
+static enum mmu_what two_stage_fetch(struct vcpu *v, uint32_t *bits);
 
 static enum mmu_what inject(struct vcpu *v, enum cause cause, gva_t tval)
 {
@@ -131,7 +133,7 @@ static COLD enum mmu_what find_fault(struct vcpu *v, gva_t at, enum access acces
 
 /* "the least-significant two bits of stval" complete the address of an explicit access; a table's
  * entry is 8-byte aligned. */
-enum mmu_what two_stage_fault(struct vcpu *v)
+static enum mmu_what two_stage_fault(struct vcpu *v)
 {
 	const struct fault *f = &v->fault;
 	gpa_t to = gpa(f->htval << 2);
@@ -153,7 +155,7 @@ static COLD enum mmu_what fetch_fault(struct vcpu *v, uint64_t at)
 }
 
 /* An instruction may begin in one page and end in the next: then in two parcels. */
-enum mmu_what two_stage_fetch(struct vcpu *v, uint32_t *bits)
+static enum mmu_what two_stage_fetch(struct vcpu *v, uint32_t *bits)
 {
 	uint64_t pc = v->frame.pc;
 	struct guest_fetch low, high;
@@ -170,3 +172,48 @@ enum mmu_what two_stage_fetch(struct vcpu *v, uint32_t *bits)
 	*bits |= (uint32_t)high.value << 16;
 	return MMU_FETCHED;
 }
+
+/* The guest's SFENCE.VMA is our HFENCE.VVMA for its VMID, as narrow as it can be. */
+static void fence_page(uint64_t at, const uint64_t *asid)
+{
+	if (asid)
+		hfence_vvma_page_asid(gva(at), *asid);
+	else
+		hfence_vvma_page(gva(at));
+}
+
+static void fence_all_pages(const uint64_t *asid)
+{
+	if (asid)
+		hfence_vvma_asid(*asid);
+	else
+		hfence_vvma_all();
+}
+
+/* The harts share no more than the table, which they walk themselves. */
+static void two_stage_fence(struct vcpu *v, const struct mmu_fence *f, bool here)
+{
+	(void)v;
+	if (!here)
+		return;
+	if (!f->one_by_one)
+		fence_all_pages(f->asid);
+	for (uint64_t i = 0; f->one_by_one && i < f->bytes; i += PAGE_SIZE)
+		fence_page(f->at + i, f->asid);
+}
+
+/* By the firmware, which doesn't need them to leave their guest. */
+static void two_stage_fence_there(struct sbi_harts harts, const struct mmu_fence *f)
+{
+	if (f->asid)
+		sbi_remote_hfence_vvma_asid(harts, f->at, f->bytes, *f->asid);
+	else
+		sbi_remote_hfence_vvma(harts, f->at, f->bytes);
+}
+
+const struct mmu mmu_two_stage = {
+	.fault = two_stage_fault,
+	.fetch = two_stage_fetch,
+	.fence = two_stage_fence,
+	.fence_there = two_stage_fence_there,
+};

@@ -18,7 +18,7 @@ void sched_add(struct vcpu *v)
 	pinned[v->hart->index] = v;
 }
 
-/* What was raised while nothing was loaded here is put into hvip now. */
+/* What was raised while nothing was loaded here becomes pending now. */
 static void begin(struct vcpu *v)
 {
 	vcpu_reset_csrs(v);
@@ -31,11 +31,19 @@ static void begin(struct vcpu *v)
 /* A suspended hart wakes for any interrupt it has enabled ("Hart Suspend"). */
 static void wake(struct vcpu *v)
 {
-	if (!irq_is_pending())
+	if (!irq_is_pending(v))
 		return;
 	if (v->start.pc != VCPU_START_HERE)
 		vcpu_begin(v, v->start);
 	atomic_store(&v->state, VCPU_STARTED);
+}
+
+/* Whether its WFI, if it is in one, goes on waiting. */
+static bool waits(struct vcpu *v)
+{
+	if (v->waiting && irq_is_pending(v))
+		v->waiting = false;
+	return v->waiting;
 }
 
 static void take_requests(struct vcpu *v)
@@ -63,7 +71,7 @@ struct vcpu *sched_next(void)
 	if (v->parked)
 		return NULL;
 	if (v->state == VCPU_STARTED)
-		return v;
+		return waits(v) ? NULL : v;
 	if (v->state == VCPU_SUSPENDED) {
 		wake(v);
 	} else if (this_hart()->vcpu) {

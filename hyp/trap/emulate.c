@@ -46,7 +46,7 @@ static inline const struct insn *decode(struct vcpu *v, enum mmu_what *what)
 	*what = MMU_FETCHED;
 	if (v->fault.htinst)
 		return decode_htinst(v);
-	*what = two_stage_fetch(v, &bits);
+	*what = v->mmu->fetch(v, &bits);
 	if (*what != MMU_FETCHED)
 		return NULL;
 	i = insn_recall(&v->memo, bits);
@@ -54,6 +54,13 @@ static inline const struct insn *decode(struct vcpu *v, enum mmu_what *what)
 	    began_before(v, bits))
 		return &no_access;
 	return i;
+}
+
+/* Another hart may have written other code there since the trap: an FP access is not to be believed
+ * where FP is off. */
+static COLD bool float_is_on(void)
+{
+	return (csr_read(CSR_SSTATUS) & SSTATUS_FS) != 0;
 }
 
 static uint64_t register_read(const struct vcpu *v, const struct insn *i)
@@ -69,18 +76,18 @@ static uint64_t sign_extend(uint64_t value, unsigned width)
 }
 
 /* A narrower value in an f register has all ones above it ("NaN Boxing"); FS becomes dirty. */
-static COLD void float_write(const struct insn *i, uint64_t value)
+static COLD void float_write(struct vcpu *v, const struct insn *i, uint64_t value)
 {
 	if (i->width < 8)
 		value |= ~UINT64_C(0) << 8 * i->width;
 	fp_register_write(i->reg, value);
-	csr_set(CSR_VSSTATUS, SSTATUS_FS);
+	v->backend->float_is_dirty(v);
 }
 
 static void register_write(struct vcpu *v, const struct insn *i, uint64_t value)
 {
 	if (i->is_float)
-		float_write(i, value);
+		float_write(v, i, value);
 	else if (i->reg)
 		v->frame.x[i->reg] = i->is_signed ? sign_extend(value, i->width) : value;
 }
@@ -109,9 +116,7 @@ enum outcome emulate_access(struct vcpu *v)
 
 	if (!i)
 		return outcome_of(v, what);
-	/* Another hart may have written other code there since the trap: an FP access is not to be
-	 * believed where there is no FP. */
-	if ((i->kind != INSN_LOAD && i->kind != INSN_STORE) || (i->is_float && !v->isa->has_f))
+	if ((i->kind != INSN_LOAD && i->kind != INSN_STORE) || (i->is_float && !float_is_on()))
 		return refuse(v, i);
 	m.offset = v->fault.to.v - device->at.v;
 	m.width = i->width;

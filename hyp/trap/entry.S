@@ -12,10 +12,11 @@
 
 	.text
 
-	/* stvec, always */
-	.globl	trap_entry
+	/* stvec while a guest in VS-mode is loaded, and while none is; and while one in U-mode is */
+	.macro	entry name, exit
+	.globl	\name
 	.balign 4
-trap_entry:
+\name:
 	csrrw	a0, CSR_SSCRATCH, a0
 	beqz	a0, from_hypervisor
 
@@ -29,7 +30,13 @@ trap_entry:
 	sd	t1, FRAME_PC(a0)
 	ld	sp, FRAME_HOST_SP(a0)
 	ld	tp, FRAME_HOST_TP(a0)
-	call	trap_exit
+	call	\exit
+	.endm
+
+	entry	trap_entry_depriv, trap_exit_depriv
+	j	trap_enter
+
+	entry	trap_entry, trap_exit
 
 	/* a0: the vcpu to enter. Also the way into it for the first time: _Noreturn. */
 	.globl	trap_enter

@@ -36,5 +36,5 @@ enum outcome trap_guest_page_fault(struct vcpu *v)
 	v->fault.access = access_of(csr_read(CSR_SCAUSE));
 	v->fault.htval = csr_read(CSR_HTVAL);
 	v->fault.htinst = csr_read(CSR_HTINST);
-	return outcome_of(v, two_stage_fault(v));
+	return outcome_of(v, v->mmu->fault(v));
 }

@@ -1,8 +1,9 @@
 /*
  * The run loop: dispatch by cause, carry the outcome out, choose who runs next.
  *
- * A trap of the guest arrives in trap_exit(); what it returns is entered. Where nothing can run the
- * hart waits in idle(). Next to read: the row of the cause that interests you.
+ * A trap of the guest arrives in trap_exit(), or in depriv.c's; what it returns is entered. Where
+ * nothing can run the hart waits in trap_idle(). Next to read: the row of the cause that interests
+ * you.
  */
 #include "hyp/trap/trap.h"
 
@@ -21,7 +22,6 @@ _Static_assert(offsetof(struct frame, pc) == FRAME_PC, "FRAME_PC");
 _Static_assert(offsetof(struct frame, host_sp) == FRAME_HOST_SP, "FRAME_HOST_SP");
 _Static_assert(offsetof(struct frame, host_tp) == FRAME_HOST_TP, "FRAME_HOST_TP");
 
-void trap_entry(void);
 _Noreturn void trap_bug(void);
 
 /*
@@ -44,7 +44,7 @@ static enum outcome (*const handlers[EXIT_ROWS])(struct vcpu *v) = {
 	[EXIT_ROW(IRQ_SEI, 1)] = host_irq_external,
 };
 
-static COLD enum outcome unknown_cause(struct vcpu *v, uint64_t cause)
+COLD enum outcome trap_unknown(struct vcpu *v, uint64_t cause)
 {
 	log_error("%s: stopped: hart %u trapped with cause %lx at %lx, stval %lx, which Gnomon "
 		  "can't handle",
@@ -57,7 +57,7 @@ static enum outcome dispatch(struct vcpu *v, uint64_t cause)
 	uint64_t row = EXIT_ROW(cause, cause >> 63);
 
 	if (row >= EXIT_ROWS || !handlers[row])
-		return unknown_cause(v, cause);
+		return trap_unknown(v, cause);
 	v->exits[row]++;
 	return handlers[row](v);
 }
@@ -70,7 +70,7 @@ static void ecall(struct vcpu *v)
 	sbi_serve(v);
 }
 
-static COLD void carry_out(struct vcpu *v, enum outcome o)
+COLD void trap_carry_out(struct vcpu *v, enum outcome o)
 {
 	if (o == OUTCOME_INJECT)
 		vcpu_inject(v, v->fault.cause, v->fault.tval);
@@ -79,7 +79,7 @@ static COLD void carry_out(struct vcpu *v, enum outcome o)
 }
 
 /* Wait until some vcpu can run on this hart. Interrupts are looked at, never taken. */
-static COLD struct vcpu *idle(void)
+COLD struct vcpu *trap_idle(void)
 {
 	struct vcpu *v;
 
@@ -100,24 +100,28 @@ struct vcpu *trap_exit(struct vcpu *v)
 		enum outcome o = dispatch(v, cause);
 
 		if (o != OUTCOME_RESUME)
-			carry_out(v, o);
+			trap_carry_out(v, o);
 	}
 	/* What the requests are about is read after they are taken, in sched.c. */
 	if (__builtin_expect(atomic_load_explicit(&v->requests, memory_order_relaxed) != 0, 0))
-		return idle();
+		return trap_idle();
 	return v;
 }
 
 _Noreturn void trap_loop(void)
 {
+	struct vcpu *v;
+
 	csr_write(CSR_SSCRATCH, 0);
 	csr_write(CSR_STVEC, (uint64_t)(uintptr_t)trap_entry);
 	csr_write(CSR_SIE, IRQ_BIT(IRQ_SSI) | IRQ_BIT(IRQ_SEI));
-	trap_enter(idle());
+	v = trap_idle();
+	v->backend->prepare(v);
+	trap_enter(v);
 }
 
 _Noreturn void trap_bug(void)
 {
-	panic("trap in the hypervisor: cause %lx at %lx, stval %lx, htval %lx",
-	      csr_read(CSR_SCAUSE), csr_read(CSR_SEPC), csr_read(CSR_STVAL), csr_read(CSR_HTVAL));
+	panic("trap in the hypervisor: cause %lx at %lx, stval %lx", csr_read(CSR_SCAUSE),
+	      csr_read(CSR_SEPC), csr_read(CSR_STVAL));
 }

@@ -24,11 +24,18 @@ static inline enum outcome outcome_inject(struct vcpu *v, enum cause cause, uint
 /* The loop of this hart: run vcpus, for ever. stvec and sscratch are set here. */
 _Noreturn void trap_loop(void);
 
-/* Entered by entry.S with the vcpu that left the guest; returns the one to enter. */
+/* Entered by entry.S with the vcpu that left the guest; returns the one to enter. One for each
+ * backend: run.c, depriv.c. */
 struct vcpu *trap_exit(struct vcpu *v);
+struct vcpu *trap_exit_depriv(struct vcpu *v);
 
 /* Enter @v's guest; entry.S. */
 _Noreturn void trap_enter(struct vcpu *v);
+
+/* What both need: for a cause without a handler, for an outcome but RESUME, for a vcpu to run. */
+enum outcome trap_unknown(struct vcpu *v, uint64_t cause);
+void trap_carry_out(struct vcpu *v, enum outcome o);
+struct vcpu *trap_idle(void);
 
 /* Guest page faults: fault.c. Device accesses: emulate.c. Interrupts of the host: host_irq.c. */
 enum outcome trap_guest_page_fault(struct vcpu *v);

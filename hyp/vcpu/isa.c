@@ -67,7 +67,7 @@ static const struct isa_row rows[] = {
 	{ "zvf*", "v", 0 },
 	{ "zvk*", "v", 0 },
 	{ "zvl*", "v", 0 },
-	/* supervisor: what VS-mode has of its own under H */
+	/* supervisor: what VS-mode has of its own under H, and what can be done as well without */
 	{ "sstc", NULL, HENVCFG_STCE },
 	{ "svade", NULL, 0 },
 	{ "svadu", NULL, HENVCFG_ADUE },
@@ -136,17 +136,15 @@ static void append(struct isa *isa, const char *name)
 	memcpy(isa->string + n, name, add + 1);
 }
 
-/* What of henvcfg sticks: OpenSBI's menvcfg may hold bits back. */
-static uint64_t henvcfg_keep(uint64_t wanted)
+uint64_t isa_probe_henvcfg(void)
 {
-	csr_write(CSR_HENVCFG, wanted);
-	return csr_read(CSR_HENVCFG) & wanted;
+	csr_write(CSR_HENVCFG, ~UINT64_C(0));
+	return csr_read(CSR_HENVCFG);
 }
 
-void isa_init(struct isa *isa, const char *from, const char *mask, size_t mask_bytes)
+void isa_init(struct isa *isa, const char *from, const char *mask, size_t mask_bytes, uint64_t can)
 {
 	char name[ISA_NAME_MAX];
-	uint64_t can = henvcfg_keep(~UINT64_C(0));
 
 	memset(isa, 0, sizeof(*isa));
 	memcpy(isa->string, "rv64", sizeof("rv64"));
@@ -168,6 +166,7 @@ void isa_init(struct isa *isa, const char *from, const char *mask, size_t mask_b
 	isa->has_v = isa_has(isa->string, "v");
 	isa->has_svnapot = isa_has(isa->string, "svnapot");
 	isa->has_svpbmt = isa_has(isa->string, "svpbmt");
+	isa->has_svinval = isa_has(isa->string, "svinval");
 	/* Hosts older than the name Zicntr have the counters all the same. */
 	if (!is_masked("zicntr", mask, mask_bytes))
 		isa->hcounteren = COUNTEREN_CY | COUNTEREN_TM | COUNTEREN_IR;

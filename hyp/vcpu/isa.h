@@ -21,15 +21,20 @@ struct isa {
 	uint64_t hcounteren;
 	bool host_has_stateen;
 	bool host_has_sstc;
-	bool has_svnapot, has_svpbmt;
+	bool has_svnapot, has_svpbmt, has_svinval;
 	bool adue; /* hardware sets A and D for this guest */
 };
 
+/* What of henvcfg sticks on a core with H: OpenSBI's menvcfg may hold bits back. */
+uint64_t isa_probe_henvcfg(void);
+
 /**
- * Work out the guest's ISA from the host's ISA string @from, on a core with H.
+ * Work out the guest's ISA from the host's ISA string @from.
  * @mask: names of extensions to hide, each ended by 0, @mask_bytes in all; may be NULL.
+ * @can: what can be switched on for it, as henvcfg has it: an extension that needs more is hidden.
+ * Without H there is no henvcfg, and .henvcfg merely tells what the guest was shown.
  */
-void isa_init(struct isa *isa, const char *from, const char *mask, size_t mask_bytes);
+void isa_init(struct isa *isa, const char *from, const char *mask, size_t mask_bytes, uint64_t can);
 
 /**
  * The extensions that ISA string @isa names, one after the other.

@@ -1,24 +1,27 @@
 /*
- * A guest hart's timer. Where the guest has Sstc it is vstimecmp, and nothing here runs but the
- * SBI's set_timer; otherwise the host hart's own timer stands in, and its interrupt is handed on.
+ * A guest hart's timer, and the host's that stands in for it where the guest's isn't the
+ * hardware's: hext.c, depriv.c.
  */
 #ifndef HYP_VCPU_TIMER_H
 #define HYP_VCPU_TIMER_H
 
-#include <stdint.h>
+#include "hyp/vcpu/vcpu.h"
 
 #define TIMER_NEVER UINT64_MAX
 
-struct vcpu;
-
 /* Interrupt @v when `time` reaches @when; a pending timer interrupt goes away. Own hart, loaded. */
-void timer_set(struct vcpu *v, uint64_t when);
+static inline void timer_set(struct vcpu *v, uint64_t when)
+{
+	v->backend->timer_set(v, when);
+}
 
 /* The host hart's timer went off for @v, the loaded vcpu. */
-void timer_fired(struct vcpu *v);
+static inline void timer_fired(struct vcpu *v)
+{
+	v->backend->timer_fired(v);
+}
 
-/* With vcpu_load() and vcpu_unload(). */
-void timer_load(const struct vcpu *v);
-void timer_unload(void);
+/* Set this hart's own timer, by what the host has. */
+void timer_host_set(const struct isa *isa, uint64_t when);
 
 #endif

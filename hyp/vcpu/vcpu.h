@@ -2,8 +2,8 @@
  * One guest hart.
  *
  * A vcpu's state is in the hart's registers while it is loaded (hart->vcpu points to it) and in
- * struct vcpu otherwise; csr.c has the one list that says which register goes where. The general
- * registers are in .frame whenever the hypervisor runs.
+ * struct vcpu otherwise; what of its CSRs is ever in the hart's is its backend's to say. The
+ * general registers are in .frame whenever the hypervisor runs.
  */
 #ifndef HYP_VCPU_VCPU_H
 #define HYP_VCPU_VCPU_H
@@ -14,12 +14,16 @@
 #include "hyp/arch/cause.h"
 #include "hyp/arch/hart.h"
 #include "hyp/arch/insn.h"
+#include "hyp/shadow/shadow.h"
+#include "hyp/vcpu/backend.h"
 #include "hyp/vcpu/csr.h"
+#include "hyp/vcpu/depriv.h"
 #include "hyp/vcpu/fp.h"
 #include "hyp/vcpu/isa.h"
 #include "hyp/vs-stage/walk.h"
 
 struct vm;
+struct mmu;
 struct sbi_extension;
 
 #define VCPUS_MAX 8
@@ -84,7 +88,10 @@ struct vcpu {
 
 	/* Fixed while the VM lives. */
 	struct vm *vm;
+	const struct backend *backend;
+	const struct mmu *mmu; /* hyp/mmu/mmu.h: what goes with the backend */
 	struct gstage *gstage;
+	struct shadow *shadow; /* depriv: the VM's */
 	const struct isa *isa;
 	struct hart *hart; /* the host hart it is pinned to */
 	unsigned id;	   /* the guest's hart id */
@@ -92,14 +99,17 @@ struct vcpu {
 
 	/* Its own hart only; .start belongs to whoever moved .state from STOPPED to STARTING. */
 	struct vcpu_start start;
-	struct vcpu_csrs csr;
-	struct hart *fp_on; /* fp.c */
-	uint64_t timer;	    /* timer.h: when, ~0 for never; not used where the guest has Sstc */
+	struct vcpu_csrs csr;	 /* hext */
+	struct shadow_view view; /* depriv */
+	bool waiting;		 /* in a WFI that hardware doesn't do: until an interrupt pends */
+	struct hart *fp_on;	 /* fp.c */
+	uint64_t timer;		 /* hext.c: when, ~0 for never; not used where the guest has Sstc */
 	struct fault fault;
 	struct insn_memo memo;			/* trap/emulate.c: what was decoded ... */
 	struct insn transformed;		/* ... from memory, and from htinst */
 	const struct sbi_extension *sbi_recent; /* sbi/serve/serve.c */
 	uint64_t exits[EXIT_ROWS];
+	struct depriv depriv; /* depriv; last, since it is large: the rest is to be near */
 };
 
 /**
@@ -131,10 +141,16 @@ void vcpu_begin(struct vcpu *v, struct vcpu_start s);
  * Give the guest exception @cause with @tval, as its hart would have: sepc, scause, stval, sstatus,
  * and the pc at stvec. @v is loaded on this hart.
  */
-void vcpu_inject(struct vcpu *v, enum cause cause, uint64_t tval);
+static inline void vcpu_inject(struct vcpu *v, enum cause cause, uint64_t tval)
+{
+	v->backend->inject(v, cause, tval);
+}
 
 /* What selects the translation of an access that the guest makes now. @v is loaded here. */
-struct regime vcpu_regime(const struct vcpu *v);
+static inline struct regime vcpu_regime(const struct vcpu *v)
+{
+	return v->backend->regime(v);
+}
 
 /**
  * Ask for @bits of enum vcpu_request. Any hart; the vcpu's hart looks before the guest runs on.

@@ -114,6 +114,21 @@ static enum err read_files(const void *fit, int node, struct frame_range where, 
 	return e;
 }
 
+static enum err read_choices(const void *fit, int node, struct vm_config *c)
+{
+	c->choices = choices_default();
+	for (enum choice_name i = 0; i < CHOICES; i++) {
+		const char *word;
+		enum err e = read_text(fit, node, choice_text(i), c->name, &word);
+
+		if (!e && word && !choice_set(&c->choices, i, word))
+			e = refuse(ERR_FORMAT, c->name, choice_text(i));
+		if (e)
+			return e;
+	}
+	return OK;
+}
+
 static enum err read_config(const void *fit, int node, struct frame_range where, unsigned vcpus,
 			    struct vm_config *c)
 {
@@ -123,6 +138,7 @@ static enum err read_config(const void *fit, int node, struct frame_range where,
 	if (!fdt_lists(fit, node, "compatible", "gnomon,vm"))
 		return refuse(ERR_FORMAT, c->name, "compatible");
 	if ((e = read_numbers(fit, node, vcpus, c)) || (e = read_mode(fit, node, c)) ||
+	    (e = read_choices(fit, node, c)) ||
 	    (e = read_text(fit, node, "bootargs", c->name, &c->bootargs)) ||
 	    (e = read_list(fit, node, "isa-mask", c->name, &c->isa_mask, &c->isa_mask_bytes)) ||
 	    (e = read_list(fit, node, "sbi-mask", c->name, &c->sbi_mask, &c->sbi_mask_bytes)))
@@ -130,21 +146,53 @@ static enum err read_config(const void *fit, int node, struct frame_range where,
 	return read_files(fit, node, where, c);
 }
 
+/*
+ * The node of VM *@name, or of the default VM where that is NULL; *@name gets its name then, and
+ * stays NULL where there is no default.
+ */
+static enum err find_vm(struct frame_range where, const char **name, int *node)
+{
+	const void *fit = phys_pointer(hpa(where.base));
+	int all;
+
+	if (where.bytes < FDT_V1_SIZE || fdt_check_full(fit, where.bytes) != 0)
+		return ERR_FORMAT;
+	all = fdt_subnode_offset(fit, 0, "configurations");
+	if (all >= 0 && !*name)
+		*name = fdt_text(fit, all, "default");
+	if (all < 0)
+		*name = NULL;
+	*node = *name ? fdt_subnode_offset(fit, all, *name) : -1;
+	return *node < 0 ? ERR_MISSING : OK;
+}
+
 enum err bundle_read(struct frame_range where, const char *name, unsigned vcpus,
 		     struct vm_config *config)
 {
-	const void *fit = phys_pointer(hpa(where.base));
-	int all, node;
+	int node;
+	enum err e = find_vm(where, &name, &node);
 
-	if (where.bytes < FDT_V1_SIZE || fdt_check_full(fit, where.bytes) != 0)
-		return refuse(ERR_FORMAT, "bundle", "FIT image");
-	all = fdt_subnode_offset(fit, 0, "configurations");
-	if (all >= 0 && !name)
-		name = fdt_text(fit, all, "default");
-	if (all < 0 || !name)
-		return refuse(ERR_MISSING, "bundle", "configurations");
-	node = fdt_subnode_offset(fit, all, name);
-	if (node < 0)
-		return refuse(ERR_MISSING, name, "VM of that name");
-	return read_config(fit, node, where, vcpus, config);
+	if (e == ERR_FORMAT)
+		return refuse(e, "bundle", "FIT image");
+	if (e)
+		return name ? refuse(e, name, "VM of that name")
+			    : refuse(e, "bundle", "configurations");
+	return read_config(phys_pointer(hpa(where.base)), node, where, vcpus, config);
+}
+
+struct choices bundle_choices(struct frame_range where, const char *name)
+{
+	const void *fit = phys_pointer(hpa(where.base));
+	struct choices c = choices_default();
+	int node;
+
+	if (find_vm(where, &name, &node) != OK)
+		return c;
+	for (enum choice_name i = 0; i < CHOICES; i++) {
+		const char *word = fdt_text(fit, node, choice_text(i));
+
+		if (word)
+			(void)choice_set(&c, i, word);
+	}
+	return c;
 }

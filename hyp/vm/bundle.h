@@ -12,6 +12,7 @@
 #include "hyp/arch/pte.h"
 #include "hyp/lib/err.h"
 #include "hyp/mm/frame.h"
+#include "hyp/vm/choice.h"
 
 struct vm_file {
 	hpa_t at;
@@ -28,6 +29,7 @@ struct vm_config {
 	size_t isa_mask_bytes;
 	const char *sbi_mask; /* string list */
 	size_t sbi_mask_bytes;
+	struct choices choices;
 };
 
 /**
@@ -37,5 +39,11 @@ struct vm_config {
  */
 MUST_USE enum err bundle_read(struct frame_range where, const char *name, unsigned vcpus,
 			      struct vm_config *config);
+
+/**
+ * What alone is chosen for that VM, without a word on the log: of a bundle that can't be read,
+ * or a VM that isn't there, what is chosen where nothing is said. Usable before translation is on.
+ */
+struct choices bundle_choices(struct frame_range where, const char *name);
 
 #endif

@@ -126,10 +126,34 @@ static void copy_from_host(struct writer *w, const char *name)
 		bytes(w, name, value, (size_t)n);
 }
 
+/* The host's, but where the guest shares a table with the hypervisor: there only what is left. */
+static void write_mmu_type(struct writer *w, const struct vm *vm)
+{
+	static const struct {
+		uint64_t mode;
+		const char *type;
+	} types[] = {
+		{ ATP_MODE_SV57, "riscv,sv57" },
+		{ ATP_MODE_SV48, "riscv,sv48" },
+		{ ATP_MODE_SV39, "riscv,sv39" },
+	};
+
+	if (!vm->way->shares_table) {
+		copy_from_host(w, "mmu-type");
+		return;
+	}
+	for (unsigned i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		if (shadow_mode_works(types[i].mode)) {
+			text(w, "mmu-type", types[i].type);
+			return;
+		}
+	text(w, "mmu-type", "riscv,none");
+}
+
 static void write_hart(struct writer *w, const struct vm *vm, unsigned id)
 {
-	static const char *const same[] = { "mmu-type", "riscv,cbom-block-size",
-					    "riscv,cboz-block-size", "riscv,cbop-block-size" };
+	static const char *const same[] = { "riscv,cbom-block-size", "riscv,cboz-block-size",
+					    "riscv,cbop-block-size" };
 
 	begin_at(w, "cpu", id);
 	text(w, "device_type", "cpu");
@@ -138,6 +162,7 @@ static void write_hart(struct writer *w, const struct vm *vm, unsigned id)
 	cell(w, "reg", id);
 	text(w, "riscv,isa", vm->isa.string);
 	write_extensions(w, vm->isa.string);
+	write_mmu_type(w, vm);
 	for (unsigned i = 0; i < sizeof(same) / sizeof(same[0]); i++)
 		copy_from_host(w, same[i]);
 	begin(w, "interrupt-controller");

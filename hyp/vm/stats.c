@@ -17,6 +17,17 @@ static uint64_t exits_of(const struct vm *vm, unsigned row)
 	return n;
 }
 
+static void print_shadow(const struct shadow_stats *s)
+{
+	log_info("shadow faults %lu, fills %lu, tables %lu, roots %lu, evicted %lu", s->faults,
+		 s->fills, s->tables, s->roots, s->evicted);
+	log_info("shadow fences %lu, flushes %lu, syncs %lu, changes %lu, stores %lu, "
+		 "unshadows %lu",
+		 s->fences, s->flushes, s->syncs, s->changes, s->stores, s->unshadows);
+	log_info("patched pages %lu, sites %lu, taken back %lu", s->patched_pages, s->patched_sites,
+		 s->unpatched_pages);
+}
+
 void stats_print(const struct vm *vm)
 {
 	for (unsigned is_interrupt = 0; is_interrupt < 2; is_interrupt++)
@@ -29,4 +40,6 @@ void stats_print(const struct vm *vm)
 		}
 	log_info("demand fills %lu, copies of bundle pages %lu, memory used %lu KiB",
 		 vm->gstage.demand_fills, vm->gstage.cow_copies, vm->pool.frames * 4);
+	if (vm->way->shares_table)
+		print_shadow(&vm->shadow.stats);
 }

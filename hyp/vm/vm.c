@@ -12,6 +12,7 @@
 #include "hyp/lib/log.h"
 #include "hyp/lib/string.h"
 #include "hyp/mm/phys.h"
+#include "hyp/mmu/mmu.h"
 #include "hyp/vm/devicetree.h"
 #include "hyp/vm/kernel.h"
 #include "hyp/vm/stats.h"
@@ -129,13 +130,27 @@ static enum err init_gstage(struct vm *vm)
 	return e ? refuse(vm, e, "memory") : OK;
 }
 
+/* The pool pays for the shadows too, so they go when it is emptied. */
+static enum err init_shadow(struct vm *vm)
+{
+	const struct choices *c = &vm->config.choices;
+	enum err e;
+
+	if (!vm->way->shares_table)
+		return OK;
+	e = shadow_init(&vm->shadow, &vm->gstage, (enum shadow_policy)c->word[CHOICE_SHADOW_POLICY],
+			c->word[CHOICE_PATCH] == PATCH_ON);
+	return e ? refuse(vm, e, "shadow tables") : OK;
+}
+
 enum err vm_start(struct vm *vm)
 {
 	struct layout l;
 	struct vcpu *first = &vm->vcpus[0];
 	enum err e = plan(vm, &l);
 
-	if (e || (e = init_gstage(vm)) || (e = place_files(vm, &l)) || (e = place_tree(vm, &l)))
+	if (e || (e = init_gstage(vm)) || (e = init_shadow(vm)) || (e = place_files(vm, &l)) ||
+	    (e = place_tree(vm, &l)))
 		return e;
 	board_reset(&vm->board, vm->vcpus, vm->vcpus_n);
 	for (unsigned i = 0; i < vm->vcpus_n; i++)
@@ -156,16 +171,20 @@ static enum err init_vcpu(struct vm *vm, unsigned id, struct hart *hart)
 	struct vcpu *v = &vm->vcpus[id];
 	size_t bytes = fp_state_bytes(vm->isa.has_v);
 	unsigned frames = 1;
-	hpa_t fp;
+	hpa_t fp, csrs;
 	enum err e;
 
 	while (frames * PAGE_SIZE < bytes)
 		frames *= 2;
-	e = frame_alloc_run(&own_pool, frames, &fp);
-	if (e)
+	if ((e = frame_alloc_run(&own_pool, frames, &fp)) || (e = frame_alloc(&own_pool, &csrs)))
 		return e;
 	v->vm = vm;
+	v->backend = vm->way->backend;
+	mmu_init_vcpu(v);
+	depriv_init(v, csrs);
 	v->gstage = &vm->gstage;
+	v->shadow = &vm->shadow;
+	v->view.vcpu = id;
 	v->isa = &vm->isa;
 	v->hart = hart;
 	v->id = id;
@@ -173,7 +192,8 @@ static enum err init_vcpu(struct vm *vm, unsigned id, struct hart *hart)
 	return OK;
 }
 
-struct vm *vm_create(const struct vm_config *config, struct hart *harts, unsigned harts_n)
+struct vm *vm_create(const struct vm_config *config, const struct way *way, struct hart *harts,
+		     unsigned harts_n)
 {
 	static struct vm vm; /* this version runs one */
 
@@ -185,7 +205,8 @@ struct vm *vm_create(const struct vm_config *config, struct hart *harts, unsigne
 		return NULL;
 	}
 	vm.vcpus_n = config->vcpus;
-	isa_init(&vm.isa, host.isa, config->isa_mask, config->isa_mask_bytes);
+	vm.way = way;
+	isa_init(&vm.isa, host.isa, config->isa_mask, config->isa_mask_bytes, way->probe());
 	for (unsigned i = 0; i < vm.vcpus_n; i++)
 		if (init_vcpu(&vm, i, &harts[i]) != OK)
 			return NULL;

@@ -12,6 +12,7 @@
 #include "hyp/g-stage/gstage.h"
 #include "hyp/vcpu/vcpu.h"
 #include "hyp/vm/bundle.h"
+#include "hyp/vm/choice.h"
 
 enum vm_end {
 	VM_RUNS,
@@ -23,7 +24,9 @@ struct vm {
 	struct vm_config config;
 	struct frame_pool pool;
 	struct gstage gstage;
+	struct shadow shadow; /* where .way shares a table with the hypervisor */
 	struct board board;
+	const struct way *way; /* how it is run */
 	struct isa isa;
 	uint32_t sbi_masked; /* bit n: row n of the table in sbi/serve/ is hidden */
 	unsigned vcpus_n;
@@ -35,11 +38,13 @@ struct vm {
 };
 
 /**
- * Make the VM that @config describes; its vcpu n runs on @harts[n]. Nothing runs yet.
+ * Make the VM that @config describes, to be run @way; its vcpu n runs on @harts[n]. Nothing runs
+ * yet.
  * @isa_mask and the like stay in the bundle, which must stay where it is.
  * Returns the VM, or NULL: refused, and said why on the log.
  */
-struct vm *vm_create(const struct vm_config *config, struct hart *harts, unsigned harts_n);
+struct vm *vm_create(const struct vm_config *config, const struct way *way, struct hart *harts,
+		     unsigned harts_n);
 
 /**
  * Put the bundle's files and a new device tree into a VM that owns no memory yet, and make vcpu 0

@@ -15,7 +15,7 @@ static const struct pt_mode vsstage_modes[] = {
 	{ "sv57", ATP_MODE_SV57, 5, 0 },
 };
 
-static const struct pt_mode *mode_of(uint64_t atp)
+const struct pt_mode *vsstage_mode(uint64_t atp)
 {
 	uint64_t mode = atp >> ATP_MODE_SHIFT;
 
@@ -25,8 +25,7 @@ static const struct pt_mode *mode_of(uint64_t atp)
 	return NULL;
 }
 
-/* All bits above the translated ones must equal the highest translated one. */
-static bool is_canonical(const struct pt_mode *m, gva_t at)
+bool vsstage_is_canonical(const struct pt_mode *m, gva_t at)
 {
 	unsigned unused = 64 - pt_address_bits(m);
 
@@ -63,15 +62,22 @@ static bool entry_is_reserved(pte_t e, const struct regime *r, unsigned level)
 	       !is_aligned(pte_address(e), pt_span(level));
 }
 
-static uint64_t leaf_address(pte_t e, unsigned level, gva_t at)
+enum vsstage_kind vsstage_kind(pte_t e, const struct regime *r, unsigned level)
+{
+	if (!pte_is_valid(e) || entry_is_reserved(e, r, level))
+		return VSSTAGE_FAULT;
+	return pte_is_leaf(e) ? VSSTAGE_LEAF : VSSTAGE_TABLE;
+}
+
+gpa_t vsstage_leaf_address(pte_t e, unsigned level, gva_t at)
 {
 	uint64_t span = e & PTE_N ? KIB(64) : pt_span(level);
 
-	return align_down(pte_address(e), span) | (at.v & (span - 1));
+	return gpa(align_down(pte_address(e), span) | (at.v & (span - 1)));
 }
 
-/* Step 8: set A, and D for a store, if the entry is still what was checked. */
-static bool set_accessed(pte_t *at, pte_t seen, enum access want)
+/* Step 8. */
+bool vsstage_set_accessed(pte_t *at, pte_t seen, enum access want)
 {
 	pte_t wanted = seen | PTE_A | (want == ACCESS_STORE ? PTE_D : 0);
 
@@ -79,7 +85,7 @@ static bool set_accessed(pte_t *at, pte_t seen, enum access want)
 					   __ATOMIC_RELAXED);
 }
 
-static bool lacks_accessed(pte_t e, enum access want)
+bool vsstage_lacks_accessed(pte_t e, enum access want)
 {
 	return !(e & PTE_A) || (want == ACCESS_STORE && !(e & PTE_D));
 }
@@ -104,43 +110,45 @@ static struct walk walk_tables(struct gstage *gs, const struct regime *r, const 
 	for (unsigned level = m->levels - 1u;; level--) {
 		gpa_t entry_at = gpa(table + 8 * pt_index(m, level, at.v));
 		pte_t *entry = gstage_pointer(gs, entry_at, ACCESS_LOAD);
+		enum vsstage_kind kind;
 		pte_t e;
 
 		if (!entry)
 			return lacks(gs, entry_at);
 		e = __atomic_load_n(entry, __ATOMIC_RELAXED);
 		record(log, level, entry_at, e);
-		if (!pte_is_valid(e) || entry_is_reserved(e, r, level))
+		kind = vsstage_kind(e, r, level);
+		if (kind == VSSTAGE_FAULT)
 			return ends(WALK_PAGE, entry_at);
-		if (!pte_is_leaf(e)) {
+		if (kind == VSSTAGE_TABLE) {
 			table = pte_address(e);
 			continue;
 		}
 		if (!permit(e, r, want))
 			return ends(WALK_PAGE, entry_at);
-		if (lacks_accessed(e, want)) {
+		if (vsstage_lacks_accessed(e, want)) {
 			if (!r->adue)
 				return ends(WALK_PAGE, entry_at);
 			entry = gstage_pointer(gs, entry_at, ACCESS_STORE);
 			if (!entry)
 				return lacks(gs, entry_at);
-			if (!set_accessed(entry, e, want))
+			if (!vsstage_set_accessed(entry, e, want))
 				return ends(WALK_AGAIN, entry_at);
 		}
-		return (struct walk){ WALK_OK, gpa(leaf_address(e, level, at)), e, level };
+		return (struct walk){ WALK_OK, vsstage_leaf_address(e, level, at), e, level };
 	}
 }
 
 struct walk vsstage_walk(struct gstage *gs, const struct regime *r, gva_t at, enum access want,
 			 struct walk_log *log)
 {
-	const struct pt_mode *m = mode_of(r->atp);
+	const struct pt_mode *m = vsstage_mode(r->atp);
 
 	if (log)
 		log->n = 0;
 	if (!m)
 		return ends(WALK_OK, gpa(at.v));
-	if (!is_canonical(m, at))
+	if (!vsstage_is_canonical(m, at))
 		return ends(WALK_PAGE, gpa(0));
 	return walk_tables(gs, r, m, at, want, log);
 }

@@ -25,6 +25,34 @@ struct regime {
 	bool pbmt;     /* the guest has Svpbmt, or else PBMT is reserved */
 };
 
+/*
+ * The rules of a walk, one by one, for who caches what they lead to (hyp/shadow/).
+ */
+
+/* The mode that @atp selects; NULL: Bare. */
+const struct pt_mode *vsstage_mode(uint64_t atp);
+/* Whether all bits above the translated ones equal the highest translated one. */
+bool vsstage_is_canonical(const struct pt_mode *m, gva_t at);
+
+/* What a valid or invalid entry @e of a table at @level is. */
+enum vsstage_kind {
+	VSSTAGE_FAULT, /* invalid, or an encoding that is reserved */
+	VSSTAGE_TABLE,
+	VSSTAGE_LEAF,
+};
+enum vsstage_kind vsstage_kind(pte_t e, const struct regime *r, unsigned level);
+
+/* Where leaf @e of @level takes @at: step 10. */
+gpa_t vsstage_leaf_address(pte_t e, unsigned level, gva_t at);
+
+/* Whether @e lacks A, or D for a store. */
+bool vsstage_lacks_accessed(pte_t e, enum access want);
+/**
+ * Set A, and D for a store, at @at if the entry still is @seen.
+ * Returns whether it was.
+ */
+bool vsstage_set_accessed(pte_t *at, pte_t seen, enum access want);
+
 /* One reference of a walk, for whoever wants to see it. */
 struct walk_step {
 	unsigned level;

@@ -49,6 +49,11 @@ void sbi_remote_fence_i(struct sbi_harts harts)
 	sbi_call(SBI_EXT_RFENCE, SBI_RFENCE_FENCE_I, harts.mask, harts.base, 0, 0, 0);
 }
 
+void sbi_remote_sfence_vma(struct sbi_harts harts, uint64_t at, uint64_t bytes)
+{
+	sbi_call(SBI_EXT_RFENCE, SBI_RFENCE_SFENCE_VMA, harts.mask, harts.base, at, bytes, 0);
+}
+
 void sbi_remote_hfence_gvma(struct sbi_harts harts, uint64_t at, uint64_t bytes)
 {
 	sbi_call(SBI_EXT_RFENCE, SBI_RFENCE_HFENCE_GVMA, harts.mask, harts.base, at, bytes, 0);

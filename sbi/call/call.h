@@ -32,6 +32,11 @@ void sbi_send_ipi(struct sbi_harts harts);
 void sbi_remote_fence_i(struct sbi_harts harts);
 
 /**
+ * SFENCE.VMA on @harts for [@at, @at + @bytes), every ASID. Returns when all of them have done it.
+ */
+void sbi_remote_sfence_vma(struct sbi_harts harts, uint64_t at, uint64_t bytes);
+
+/**
  * HFENCE.GVMA on @harts for [@at, @at + @bytes) of guest physical space, every VMID.
  * Returns when all of them have done it.
  */

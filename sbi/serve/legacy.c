@@ -2,10 +2,10 @@
  * The legacy calls, for teaching kernels. "Legacy Extensions". Hart masks are read from the
  * guest's virtual memory; a null pointer means every hart.
  */
-#include "hyp/arch/cpu.h"
 #include "hyp/drv/console.h"
 #include "hyp/g-stage/gstage.h"
 #include "hyp/lib/exit.h"
+#include "hyp/vcpu/irq.h"
 #include "hyp/vcpu/timer.h"
 #include "hyp/vm/vm.h"
 #include "sbi/serve/serve.h"
@@ -35,7 +35,7 @@ static enum {
 
 static struct sbi_ret on_harts(struct vcpu *v, uint64_t ext)
 {
-	uint64_t mask, set, at = sbi_arg(v, 1), bytes = sbi_arg(v, 2);
+	uint64_t mask, set, at = sbi_arg(v, 1), bytes = sbi_arg(v, 2), asid = sbi_arg(v, 3);
 
 	switch (read_mask(v, sbi_arg(v, 0), &mask)) {
 	case MASK_AGAIN:
@@ -52,20 +52,10 @@ static struct sbi_ret on_harts(struct vcpu *v, uint64_t ext)
 		serve_ipi_to(v, set);
 	else if (ext == SBI_LEGACY_REMOTE_FENCE_I)
 		serve_fence_i_on(v, set);
-	else if (ext == SBI_LEGACY_REMOTE_SFENCE_VMA)
-		serve_sfence_on(v, set, at, bytes);
 	else
-		serve_sfence_asid_on(v, set, at, bytes, sbi_arg(v, 3));
+		serve_sfence_on(v, set, at, bytes,
+				ext == SBI_LEGACY_REMOTE_SFENCE_VMA ? NULL : &asid);
 	return sbi_ok(0);
-}
-
-/* Returns 1 if one was pending. */
-static struct sbi_ret clear_ipi(void)
-{
-	bool pending = (csr_read(CSR_HVIP) & IRQ_BIT(IRQ_VSSI)) != 0;
-
-	csr_clear(CSR_HVIP, IRQ_BIT(IRQ_VSSI));
-	return (struct sbi_ret){ pending, 0 };
 }
 
 static struct sbi_ret get_char(struct vcpu *v)
@@ -84,7 +74,7 @@ struct sbi_ret serve_legacy(struct vcpu *v, uint64_t ext)
 	case SBI_LEGACY_CONSOLE_GETCHAR:
 		return get_char(v);
 	case SBI_LEGACY_CLEAR_IPI:
-		return clear_ipi();
+		return (struct sbi_ret){ irq_clear_software(v), 0 };
 	case SBI_LEGACY_SHUTDOWN:
 		vm_end(v->vm, VM_SHUTDOWN, EXIT_OK);
 		return sbi_ok(0);

@@ -1,11 +1,11 @@
 /*
  * RFENCE: fences on other harts. "RFENCE Extension".
  *
- * A guest's SFENCE.VMA is our HFENCE.VVMA for its VMID. This hart's part is done here, by the
- * narrowest fence; the others' by the firmware, which doesn't need them to leave their guest.
+ * What such a fence is for the hypervisor, hyp/mmu/ knows. This hart's part is done here, the
+ * others' by the firmware, which doesn't need them to leave their guest.
  */
 #include "hyp/arch/cpu.h"
-#include "hyp/g-stage/gstage.h"
+#include "hyp/mmu/mmu.h"
 #include "hyp/vm/vm.h"
 #include "sbi/serve/serve.h"
 
@@ -47,57 +47,34 @@ void serve_fence_i_on(struct vcpu *v, uint64_t set)
 		sbi_remote_fence_i(harts);
 }
 
-/* What a fence is about, in whole pages. */
-struct span {
-	uint64_t at, bytes;
-	bool one_by_one; /* few enough pages to fence each */
-};
-
 /* "start_addr and size are both 0, or size is 2^XLEN - 1": everything. */
-static struct span whole_pages(uint64_t at, uint64_t bytes)
+static struct mmu_fence whole_pages(uint64_t at, uint64_t bytes, const uint64_t *asid)
 {
 	uint64_t skipped = at & (PAGE_SIZE - 1);
 
 	if ((at == 0 && bytes == 0) || bytes > UINT64_MAX - PAGE_SIZE)
-		return (struct span){ 0, UINT64_MAX, false };
-	return (struct span){ at - skipped, bytes + skipped,
-			      bytes <= PAGES_ONE_BY_ONE * PAGE_SIZE };
+		return (struct mmu_fence){ 0, UINT64_MAX, false, asid };
+	return (struct mmu_fence){ at - skipped, bytes + skipped,
+				   bytes <= PAGES_ONE_BY_ONE * PAGE_SIZE, asid };
 }
 
-void serve_sfence_on(struct vcpu *v, uint64_t set, uint64_t at, uint64_t bytes)
+void serve_sfence_on(struct vcpu *v, uint64_t set, uint64_t at, uint64_t bytes,
+		     const uint64_t *asid)
 {
-	struct span s = whole_pages(at, bytes);
+	struct mmu_fence f = whole_pages(at, bytes, asid);
 	struct sbi_harts harts;
 	bool self;
 
 	set = take_self(v, set, &self);
-	if (self && !s.one_by_one)
-		hfence_vvma_all();
-	for (uint64_t i = 0; self && s.one_by_one && i < s.bytes; i += PAGE_SIZE)
-		hfence_vvma_page(gva(s.at + i));
+	v->mmu->fence(v, &f, self);
 	while (next_remote(v, &set, &harts))
-		sbi_remote_hfence_vvma(harts, s.at, s.bytes);
-}
-
-void serve_sfence_asid_on(struct vcpu *v, uint64_t set, uint64_t at, uint64_t bytes, uint64_t asid)
-{
-	struct span s = whole_pages(at, bytes);
-	struct sbi_harts harts;
-	bool self;
-
-	set = take_self(v, set, &self);
-	if (self && !s.one_by_one)
-		hfence_vvma_asid(asid);
-	for (uint64_t i = 0; self && s.one_by_one && i < s.bytes; i += PAGE_SIZE)
-		hfence_vvma_page_asid(gva(s.at + i), asid);
-	while (next_remote(v, &set, &harts))
-		sbi_remote_hfence_vvma_asid(harts, s.at, s.bytes, asid);
+		v->mmu->fence_there(harts, &f);
 }
 
 /* HFENCE functions are for guests with the H extension; ours have none. */
 struct sbi_ret serve_rfence(struct vcpu *v, uint64_t fid)
 {
-	uint64_t set;
+	uint64_t set, asid = sbi_arg(v, 4);
 
 	if (fid > SBI_RFENCE_SFENCE_VMA_ASID)
 		return sbi_fail(SBI_ERR_NOT_SUPPORTED);
@@ -105,9 +82,8 @@ struct sbi_ret serve_rfence(struct vcpu *v, uint64_t fid)
 		return sbi_fail(SBI_ERR_INVALID_PARAM);
 	if (fid == SBI_RFENCE_FENCE_I)
 		serve_fence_i_on(v, set);
-	else if (fid == SBI_RFENCE_SFENCE_VMA)
-		serve_sfence_on(v, set, sbi_arg(v, 2), sbi_arg(v, 3));
 	else
-		serve_sfence_asid_on(v, set, sbi_arg(v, 2), sbi_arg(v, 3), sbi_arg(v, 4));
+		serve_sfence_on(v, set, sbi_arg(v, 2), sbi_arg(v, 3),
+				fid == SBI_RFENCE_SFENCE_VMA_ASID ? &asid : NULL);
 	return sbi_ok(0);
 }

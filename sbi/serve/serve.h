@@ -62,10 +62,11 @@ struct sbi_ret serve_srst(struct vcpu *v, uint64_t fid);
 struct sbi_ret serve_dbcn(struct vcpu *v, uint64_t fid);
 struct sbi_ret serve_legacy(struct vcpu *v, uint64_t ext);
 
-/* Send IPIs, fence: shared by the legacy calls and today's. @set as from sbi_targets(). */
+/* Send IPIs, fence: shared by the legacy calls and today's. @set as from sbi_targets(); @asid: NULL
+ * for all. */
 void serve_ipi_to(struct vcpu *v, uint64_t set);
 void serve_fence_i_on(struct vcpu *v, uint64_t set);
-void serve_sfence_on(struct vcpu *v, uint64_t set, uint64_t at, uint64_t bytes);
-void serve_sfence_asid_on(struct vcpu *v, uint64_t set, uint64_t at, uint64_t bytes, uint64_t asid);
+void serve_sfence_on(struct vcpu *v, uint64_t set, uint64_t at, uint64_t bytes,
+		     const uint64_t *asid);
 
 #endif

@@ -1,8 +1,10 @@
-# `make bench`: the same guests bare and under Gnomon, side by side. See tests/bench/bench --help.
+# `make bench`: the same guests bare, under hext and under depriv, side by side. See
+# tests/bench/bench --help.
 #
 # Needs from guests/guests.mk: GUEST_CC, GUEST_CFLAGS, GUEST_ARCH, GUEST_LDFLAGS, GUEST_LIB; from
 # tools/tools.mk: KERNEL, setup-build.
-# BENCHFLAGS goes to the driver: `make bench BENCHFLAGS="--quick --check"`.
+# BENCHFLAGS goes to the driver: `make bench BENCHFLAGS="--quick --check"`; what a hot path costs:
+# `make bench BENCHFLAGS="--sides depriv --profile syscall"`.
 
 CROSS ?= riscv64-linux-gnu-
 BENCH_WARN := -Wall -Wextra -Wconversion -Wshadow -Wmissing-prototypes -Wswitch-enum -Werror
@@ -22,10 +24,10 @@ build/bench/micro.bin: build/bench/micro.elf
 	@echo "  MK $@"
 	@$(CROSS)objcopy -O binary $< $@
 
-build/bench/init: tests/bench/linux.c
+build/bench/init: tests/bench/linux.c tests/bench/mark.h
 	@mkdir -p $(@D)
 	@echo "  LD $@"
-	@$(CROSS)gcc -static -O2 -std=gnu11 $(BENCH_WARN) $< -o $@
+	@$(CROSS)gcc -static -O2 -std=gnu11 $(BENCH_WARN) -I. $< -o $@
 
 # The RAM disk holds one file, and is the same on every machine.
 build/bench/linux.cpio: build/bench/init

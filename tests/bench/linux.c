@@ -5,7 +5,7 @@
  * Invariant: only the operation itself lies between two readings of the clock; printing, which
  * is itself dear under a hypervisor, never does. Under QEMU's -icount a tick of the clock is 100
  * instructions.
- * Read next: tests/bench/bench, which runs this and compares; tests/bench/count.c for marks.
+ * Read next: tests/bench/bench, which runs this and compares; mark.h and count.c for marks.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -17,16 +17,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tests/bench/mark.h"
+
 #define INSTRUCTIONS_PER_TICK 100
 #define PAGE		      4096UL
 #define TOUCH_PAGES	      2048UL
 #define RUN_PAGES	      64UL
 #define SETTLE_SECONDS	      1
-#define MARK_INIT	      1
-#define MARK_END	      2
-
-/* A hint that does nothing; count.c notes the totals where it is executed. */
-#define MARK(n) __asm__ volatile("slti x0, x0, %0" : : "i"(n) : "memory")
 
 /** One row per figure: @prepare and @finish are outside the measured time; either may be NULL. */
 struct item {
@@ -204,15 +201,27 @@ static const struct item items[] = {
 	{ "pipe_pingpong", start_partner, run_pingpong, stop_partner, 2000 },
 };
 
+/* The first time fills the allocator's lists and the page cache. */
+static void warm(const struct item *item)
+{
+	if (item->prepare)
+		item->prepare();
+	item->run(item->count);
+	if (item->finish)
+		item->finish();
+}
+
 static uint64_t measure(const struct item *item)
 {
 	uint64_t start, end;
 
 	if (item->prepare)
 		item->prepare();
+	mark(MARK_ITEM);
 	start = now();
 	item->run(item->count);
 	end = now();
+	mark(MARK_ITEM_END);
 	if (item->finish)
 		item->finish();
 	return end - start;
@@ -224,11 +233,10 @@ static void measure_all(void)
 		const struct item *item = &items[i];
 		uint64_t ticks;
 
-		/* The first time warms the allocator's lists and the page cache. */
-		measure(item);
+		warm(item);
 		ticks = measure(item);
-		printf("bench %s %lu instructions/op\n", item->name,
-		       (unsigned long)(ticks * INSTRUCTIONS_PER_TICK / item->count));
+		printf("bench %s %lu instructions/op, %lu times\n", item->name,
+		       (unsigned long)(ticks * INSTRUCTIONS_PER_TICK / item->count), item->count);
 	}
 }
 
@@ -241,13 +249,13 @@ int main(int argc, char **argv)
 	(void)argv;
 	if (argc > 1)
 		return 0;
-	MARK(MARK_INIT);
+	mark(MARK_INIT);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	printf("bench init_ticks %lu ticks\n", (unsigned long)start);
 	nanosleep(&settle, NULL);
 	measure_all();
 	fflush(stdout);
-	MARK(MARK_END);
+	mark(MARK_END);
 	reboot(RB_POWER_OFF);
 	die("reboot");
 }

@@ -16,6 +16,7 @@
 #include "guests/lib/paging.h"
 #include "guests/lib/print.h"
 #include "guests/lib/sbi.h"
+#include "tests/bench/mark.h"
 
 #define INSTRUCTIONS_PER_TICK 100
 #define ROUNDS		      1000
@@ -233,7 +234,9 @@ static uint64_t measure(const struct item *item)
 	csr_write(CSR_STVEC, (uint64_t)interrupt_vector);
 	csr_set(CSR_SSTATUS, SSTATUS_SIE);
 	empty = run_empty(item->count);
+	mark(MARK_ITEM);
 	ticks = item->run(item->count);
+	mark(MARK_ITEM_END);
 	csr_clear(CSR_SSTATUS, SSTATUS_SIE);
 	csr_write(CSR_STVEC, kit_vector);
 	ticks -= ticks < empty ? ticks : empty;
@@ -257,6 +260,7 @@ int main(void)
 	}
 	for (unsigned i = 0; i < sizeof(items) / sizeof(items[0]); i++)
 		if (items[i].wants == NULL || board_has_isa(items[i].wants))
-			print("bench %s %lu instructions/op\n", items[i].name, measure(&items[i]));
+			print("bench %s %lu instructions/op, %u times\n", items[i].name,
+			      measure(&items[i]), items[i].count);
 	return 0;
 }

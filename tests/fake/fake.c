@@ -14,9 +14,20 @@
 #include "hyp/arch/cpu.h"
 #include "hyp/lib/exit.h"
 #include "hyp/mm/phys.h"
+#include "hyp/vcpu/fp.h"
 #include "sbi/call/call.h"
 
 struct fake fake;
+
+/* hyp/trap/entry.S: the addresses are all that is asked. */
+void trap_entry(void);
+void trap_entry_depriv(void);
+
+/* hyp/vcpu/fp_state.S; hyp/vcpu/fp.c declares the first four for itself. */
+void fp_registers_save(struct fp_state *to);
+void fp_registers_load(const struct fp_state *from);
+void v_registers_save(struct fp_state *to);
+void v_registers_load(const struct fp_state *from);
 
 #define RETURNED 256 /* beside the statuses 0..255 */
 
@@ -48,6 +59,51 @@ uint64_t fake_csr_legal(unsigned csr, uint64_t v)
 void fake_fence(enum fake_fence_kind kind, uint64_t at, uint64_t id)
 {
 	fake.fence[kind] = (struct fake_fences){ fake.fence[kind].n + 1, at, id };
+	if (fake.fenced)
+		fake.fenced(kind, at);
+}
+
+void trap_entry(void)
+{
+}
+
+void trap_entry_depriv(void)
+{
+}
+
+void fp_registers_save(struct fp_state *to)
+{
+	memcpy(to->f, fake.f, sizeof(fake.f));
+	fake.fp_saved++;
+}
+
+void fp_registers_load(const struct fp_state *from)
+{
+	memcpy(fake.f, from->f, sizeof(fake.f));
+	fake.fp_loaded++;
+}
+
+/* There are no vector registers: they have been moved once they are counted. */
+void v_registers_save(struct fp_state *to)
+{
+	(void)to;
+	fake.fp_saved++;
+}
+
+void v_registers_load(const struct fp_state *from)
+{
+	(void)from;
+	fake.fp_loaded++;
+}
+
+uint64_t fp_register_read(unsigned n)
+{
+	return fake.f[n];
+}
+
+void fp_register_write(unsigned n, uint64_t bits)
+{
+	fake.f[n] = bits;
 }
 
 struct guest_fetch guest_fetch_half(gva_t at)
@@ -77,14 +133,18 @@ struct guest_fetch guest_fetch_word(gva_t at)
 struct sbi_ret sbi_call(uint64_t ext, uint64_t fid, uint64_t a0, uint64_t a1, uint64_t a2,
 			uint64_t a3, uint64_t a4)
 {
+	struct fake_sbi_call call = { ext, fid, { a0, a1, a2, a3, a4 } };
+
 	if (ext == SBI_LEGACY_CONSOLE_PUTCHAR) {
 		if (fake.text_n < FAKE_TEXT_MAX - 1)
 			fake.text[fake.text_n++] = (char)a0;
 		return (struct sbi_ret){ 0, 0 };
 	}
 	if (fake.sbi_n < FAKE_SBI_MAX)
-		fake.sbi[fake.sbi_n] = (struct fake_sbi_call){ ext, fid, { a0, a1, a2, a3, a4 } };
+		fake.sbi[fake.sbi_n] = call;
 	fake.sbi_n++;
+	if (fake.called)
+		fake.called(&call);
 	return (struct sbi_ret){ fake.sbi_error, fake.sbi_value };
 }
 

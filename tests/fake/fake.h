@@ -20,6 +20,7 @@ enum fake_fence_kind {
 	FAKE_FENCE_MEMORY,
 	FAKE_FENCE_I,
 	FAKE_SFENCE_ALL,
+	FAKE_SFENCE_PAGE,
 	FAKE_GVMA_ALL,
 	FAKE_GVMA_PAGE,
 	FAKE_VVMA_ALL,
@@ -48,6 +49,9 @@ struct fake {
 	uint64_t hgatp_vmids; /* the bits of VMID that hgatp holds */
 	struct fake_fences fence[FAKE_FENCE_KINDS];
 
+	uint64_t f[32];		     /* the f registers */
+	unsigned fp_saved, fp_loaded; /* how often all of them, or all vector registers, were */
+
 	struct hart harts[8];
 	struct hart *hart; /* this_hart() */
 
@@ -62,6 +66,10 @@ struct fake {
 	/* The guest's instruction parcels: returns 0 with *@value, or the scause of the fault; sets
 	 * htval and htinst itself where the test wants them. */
 	uint64_t (*guest_fetch_fault)(uint64_t gva, uint16_t *value);
+
+	/* Who plays a TLB is told of each fence of this hart's, and of each call of the firmware. */
+	void (*fenced)(enum fake_fence_kind kind, uint64_t at);
+	void (*called)(const struct fake_sbi_call *call);
 };
 
 extern struct fake fake;

@@ -4,7 +4,8 @@
 # GUEST_EXITS (tiny guests that end the machine in one way each, see README.md). Include after
 # guests/guests.mk.
 
-GUEST_TEST_NAMES := perms paging fences traps csr sbi timer harts mmio board ram state hostile-cow
+GUEST_TEST_NAMES := perms paging fences traps csr sbi timer harts mmio board ram state hostile-cow \
+	stores tables churn escape hot patch
 GUEST_EXIT_NAMES := exit-code exit-srst exit-legacy reboot reset-race dirty
 GUEST_TESTS := $(GUEST_TEST_NAMES:%=build/tests/guest/%.elf)
 GUEST_EXITS := $(GUEST_EXIT_NAMES:%=build/tests/guest/%.elf)
@@ -14,13 +15,14 @@ build/tests/guest/%.o: tests/guest/%.c guests/guests.mk tests/guest/guest.mk
 	@echo "  CC $@"
 	@$(GUEST_CC) $(GUEST_CFLAGS) -c $< -o $@
 
-build/tests/guest/ops.o: tests/guest/ops.S guests/guests.mk
+build/tests/guest/%.o: tests/guest/%.S guests/guests.mk
 	@mkdir -p $(@D)
 	@echo "  CC $@"
 	@$(GUEST_CC) $(GUEST_CFLAGS) -c $< -o $@
 
-$(GUEST_TESTS) $(GUEST_EXITS): %.elf: %.o build/tests/guest/tap.o build/tests/guest/ops.o \
-		$(GUEST_LIB) guests/lib/guest.ld
+GUEST_TEST_LIB := $(foreach n,tap ops store crew numbered hotcode,build/tests/guest/$(n).o)
+
+$(GUEST_TESTS) $(GUEST_EXITS): %.elf: %.o $(GUEST_TEST_LIB) $(GUEST_LIB) guests/lib/guest.ld
 	@echo "  LD $@"
 	@$(GUEST_CC) $(GUEST_ARCH) $(GUEST_LDFLAGS) $(filter %.o,$^) -o $@
 

@@ -6,7 +6,8 @@
  * 9, written down independently of any hypervisor code. Where A or D is missing, either the
  * hardware sets it or it faults; which one is found out once and must then be so throughout. One
  * deviation of QEMU is accepted likewise: emulating a single hart, it performs an AMO as a load,
- * then a store.
+ * then a store. So A is set even where the store is forbidden, which the spec allows as
+ * speculation; the load's own fault is called 13 by QEMU 7.2, rightly 15 by QEMU 10.
  */
 #include "guests/lib/board.h"
 #include "guests/lib/csr.h"
@@ -51,6 +52,7 @@ static uint64_t *entry;
 static uint64_t page;
 static bool hardware_sets_ad;
 static bool amo_is_load_then_store;
+static uint64_t amo_load_fault;
 
 static bool permitted(uint64_t pte, struct context c)
 {
@@ -91,7 +93,9 @@ static struct result expected(uint64_t pte, struct context c)
 		load = expected_one(pte, c);
 		c.access = STORE;
 		store = expected_one(load.pte, c);
-		return load.cause != 0 ? load : store;
+		if (load.cause != 0)
+			return (struct result){ amo_load_fault, load.pte };
+		return store;
 	}
 	return expected_one(pte, c);
 }
@@ -172,7 +176,10 @@ int main(void)
 	space_enter(&s);
 	hardware_sets_ad =
 		observed(pte_make(page, PTE_V | PTE_R), context_number(8 * LOAD), &f).cause == 0;
-	amo_is_load_then_store = observed(0, context_number(8 * AMO), &f).cause == CAUSE_LOAD_PAGE;
+	amo_load_fault = observed(0, context_number(8 * AMO), &f).cause;
+	amo_is_load_then_store =
+		amo_load_fault == CAUSE_LOAD_PAGE ||
+		(observed(pte_make(page, PTE_V | PTE_R), context_number(8 * AMO), &f).pte & PTE_A);
 	print("# A and D are set by %s\n", hardware_sets_ad ? "hardware" : "software");
 	for (uint64_t i = 0; i < 128; i++)
 		test_entry((i & 31) | (i & 32 ? PTE_A : 0) | (i & 64 ? PTE_D : 0));

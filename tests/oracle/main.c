@@ -6,9 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "tests/oracle/compare.h"
+#include "tests/oracle/shadow.h"
 
 #define QUERIES 400 /* in a world */
+#define STEPS	400 /* in one with shadows; there is one for each SHARE queries */
+#define SHARE	1000
 
 struct row {
 	const char *what;
@@ -20,10 +22,13 @@ int main(int argc, char **argv)
 	struct bits b = { .state = argc > 1 ? strtoull(argv[1], NULL, 0) : 1 };
 	uint64_t n = argc > 2 ? strtoull(argv[2], NULL, 0) : 100000;
 	struct coverage c = { 0 };
+	struct shadow_coverage s = { 0 };
 	unsigned missing = 0;
 
 	for (uint64_t done = 0; done < n; done += QUERIES)
 		compare_world(&b, QUERIES, &c);
+	for (uint64_t done = 0; done < n; done += SHARE)
+		shadow_world(&b, STEPS, &s);
 
 	const struct row rows[] = {
 		{ "translated", c.result[ORACLE_OK] },
@@ -60,6 +65,45 @@ int main(int argc, char **argv)
 		{ "refused: R, W, X", c.why[WHY_RIGHTS] },
 		{ "refused: A = 0", c.why[WHY_ACCESSED] },
 		{ "refused: D = 0", c.why[WHY_DIRTY] },
+		{ "shadow, trap: works", s.what[SHADOW_TRAP][SHADOW_RESUME] },
+		{ "shadow, trap: page fault", s.what[SHADOW_TRAP][SHADOW_PAGE] },
+		{ "shadow, trap: access fault", s.what[SHADOW_TRAP][SHADOW_ACCESS] },
+		{ "shadow, trap: device", s.what[SHADOW_TRAP][SHADOW_DEVICE] },
+		{ "shadow, trap: store to a table", s.what[SHADOW_TRAP][SHADOW_STORE] },
+		{ "shadow, unsync: works", s.what[SHADOW_UNSYNC][SHADOW_RESUME] },
+		{ "shadow, unsync: page fault", s.what[SHADOW_UNSYNC][SHADOW_PAGE] },
+		{ "shadow, unsync: access fault", s.what[SHADOW_UNSYNC][SHADOW_ACCESS] },
+		{ "shadow, unsync: device", s.what[SHADOW_UNSYNC][SHADOW_DEVICE] },
+		{ "shadow, unsync: store to a table", s.what[SHADOW_UNSYNC][SHADOW_STORE] },
+		{ "shadow, lazy: works", s.what[SHADOW_LAZY][SHADOW_RESUME] },
+		{ "shadow, lazy: page fault", s.what[SHADOW_LAZY][SHADOW_PAGE] },
+		{ "shadow, lazy: access fault", s.what[SHADOW_LAZY][SHADOW_ACCESS] },
+		{ "shadow, lazy: device", s.what[SHADOW_LAZY][SHADOW_DEVICE] },
+		{ "  by a leaf of level 0", s.level[0] },
+		{ "  by a leaf of level 1", s.level[1] },
+		{ "  by a leaf of level 2", s.level[2] },
+		{ "  Bare", s.bare },
+		{ "  remembered by the hart", s.remembered },
+		{ "  A or D set", s.updates },
+		{ "  right without the guest's fence", s.unfenced },
+		{ "  before the fence", s.before },
+		{ "edit", s.edits },
+		{ "  emulated store", s.stores },
+		{ "  of 1, 2, 4 bytes", s.narrow },
+		{ "  emulated AMO", s.amos },
+		{ "  protection lifted by the caller", s.lifted },
+		{ "  protection lifted by the policy or the caller", s.unshadows },
+		{ "  table page recycled", s.recycled },
+		{ "  another root for an ASID", s.new_roots },
+		{ "fence of all", s.fences[0] },
+		{ "fence of a page", s.fences[1] },
+		{ "fence of an ASID", s.fences[2] },
+		{ "fence of a page of an ASID", s.fences[3] },
+		{ "  entry found changed", s.changes },
+		{ "shadow table evicted", s.evicted },
+		{ "bundle page copied under shadows", s.copied },
+		{ "other hart fenced", s.flushes },
+		{ "whole state checked", s.checks },
 	};
 	const unsigned n_rows = sizeof(rows) / sizeof(rows[0]);
 

@@ -26,6 +26,12 @@ LOGS = BUILD / "tests/system"
 # What a machine can be asked to do differs from the launcher's own statuses; see tools/gnomon.
 BAD_OPTION, BAD_FILE, UNAVAILABLE, PANIC, STOPPED, TIMEOUT = 2, 65, 69, 70, 71, 124
 
+# How Gnomon runs a guest, by the name that a test's id has: on a core with H; on one without; and
+# on one with H that it doesn't use.
+HEXT, NO_H, DEPRIV = (), ("--cpu", "rv64,h=false"), ("--backend", "depriv")
+BACKENDS = {"hext": HEXT, "no H": NO_H, "depriv": DEPRIV}
+POLICIES = ("trap", "unsync", "lazy")
+
 Run = collections.namedtuple("Run", "status out err")
 
 

@@ -11,7 +11,8 @@ import subprocess
 import time
 
 import pytest
-from machine import BUILD, LAUNCHER, REPO, Console, environment, guest_output, launch, suite, unix
+from machine import (BUILD, LAUNCHER, QEMU10, REPO, Console, environment, guest_output, launch,
+                     suite, unix)
 
 HELLO = BUILD / "guests/hello.bin"
 
@@ -26,7 +27,7 @@ def test_help():
     assert main.returncode == run.returncode == 0 and main.stderr == run.stderr == ""
     assert "run" in main.stdout and "bundle" in main.stdout
     for word in ("--kernel", "--initrd", "--append", "--vcpus", "--memory", "--harts", "--cpu",
-                 "--qemu", "--timeout", "--icount", "--log", "exit status:", "124"):
+                 "--backend", "--shadow-policy", "--patch", "--qemu", "--timeout", "--icount", "--log", "exit status:", "124"):
         assert word in run.stdout, word
     assert all(len(line) <= 100 for line in run.stdout.splitlines())
 
@@ -87,6 +88,60 @@ def test_description_and_overrides(tmp_path):
     assert "My memory is 32 MiB" in run.out and "SRST.\n" in run.out and "of 1." in run.out
     run = launch(dts, "--guest", "a", "--memory", "64M", "--vcpus", 2)
     assert "My memory is 64 MiB" in run.out and "DBCN.\n" in run.out and "of 2." in run.out
+
+
+def test_choices_reach_the_bundle(tmp_path):
+    """How a VM is run: from a description or an option to the bundle's configuration."""
+    (tmp_path / "k.bin").write_bytes(HELLO.read_bytes())
+    vm = 'compatible = "gnomon,vm"; kernel = "k.bin";'
+    dts, out = tmp_path / "vm.dts", tmp_path / "out.fit"
+    dts.write_text(f'/dts-v1/; / {{ vms {{ a {{ {vm} backend = "depriv"; shadow-policy = "trap"; '
+                   f'patch = "off"; }}; b {{ {vm} }}; }}; }};')
+
+    def said(vm, name):
+        get = subprocess.run(["fdtget", out, f"/configurations/{vm}", name], capture_output=True,
+                             text=True, check=False)
+        return get.stdout.strip() if get.returncode == 0 else None
+
+    names = ("backend", "shadow-policy", "patch")
+    assert launch(out, dts, command="bundle").status == 0
+    assert [said("a", name) for name in names] == ["depriv", "trap", "off"]
+    assert [said("b", name) for name in names] == [None] * 3
+    assert launch(out, dts, "--backend", "auto", "--patch", "on", command="bundle").status == 0
+    assert [said("a", name) for name in names] == ["auto", "trap", "on"]
+
+
+def test_choices_for_an_embedded_guest():
+    """Its description is part of Gnomon, so they become options of Gnomon's own."""
+    words = shlex.split(launch("--dry-run", "--guest", "hello", "--backend", "depriv", "--patch",
+                               "off", "--hyp-append", "stats").out)
+    assert words[words.index("-append") + 1] == "guest=hello stats backend=depriv patch=off"
+
+
+@pytest.mark.parametrize("args,way", (
+    ((), "hext, with sv39"), (("--backend", "hext"), "hext, with sv39"),
+    (("--backend", "depriv"), "depriv, with sv57"),
+    (("--cpu", "rv64,h=false"), "depriv, with sv57"),
+    (("--backend", "depriv", "--hyp-append", "loglevel=debug host-mode=sv48"),
+     "depriv, with sv48"),
+    (("--backend", "hext", "--hyp-append", "loglevel=debug backend=depriv"), "depriv, with sv57"),
+), ids=lambda v: " ".join(v) if isinstance(v, tuple) else None)
+@pytest.mark.parametrize("guest", (("--guest", "hello"), ("--kernel", HELLO)), ids=lambda g: g[0])
+def test_how_it_is_run(guest, args, way):
+    debug = () if "--hyp-append" in args else ("--hyp-append", "loglevel=debug")
+    run = launch(*guest, *args, *debug)
+    assert f"run by {way} for the hypervisor" in run.out, run.out[-1000:]
+    assert run.status == 0 and "Goodbye" in run.out
+
+
+@pytest.mark.qemu10
+@pytest.mark.parametrize("cpu,mode", (("rv64,sv57=off", "sv48"), ("rv64,h=false,sv57=off", "sv48"),
+                                      ("rv64,h=false", "sv57")))
+def test_widest_mode_of_the_hart(cpu, mode):
+    run = launch("--guest", "hello", "--qemu", QEMU10, "--cpu", cpu, "--backend", "depriv",
+                 "--hyp-append", "loglevel=debug")
+    assert f"run by depriv, with {mode} for the hypervisor" in run.out, run.out[-1000:]
+    assert run.status == 0 and "Goodbye" in run.out
 
 
 @pytest.mark.parametrize("kernel", (HELLO, BUILD / "guests/hello.elf"), ids=("flat", "ELF"))

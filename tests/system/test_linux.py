@@ -9,7 +9,8 @@ import re
 import time
 
 import pytest
-from machine import IMAGE, INITRD, LAUNCHER, QEMU10, Console, Linux, Shell, launch
+from machine import (DEPRIV, HEXT, IMAGE, INITRD, LAUNCHER, NO_H, POLICIES, QEMU10, Console, Linux,
+                     Shell, launch)
 
 pytestmark = pytest.mark.slow
 
@@ -162,9 +163,22 @@ def test_vcpus(vcpus, harts):
     assert len(re.findall(r"^processor", info, re.MULTILINE)) == vcpus
 
 
-@pytest.mark.parametrize("mode", ("sv39", "sv48", "sv57"))
-def test_host_mode(mode):
-    session("--hyp-append", f"host-mode={mode}")
+@pytest.mark.parametrize("vcpus,backend", ((1, NO_H), (2, NO_H), (4, NO_H), (2, DEPRIV)),
+                         ids=("1 no H", "2 no H", "4 no H", "2 depriv"))
+def test_without_h(vcpus, backend):
+    session("--vcpus", vcpus, *backend, limit=300)
+
+
+@pytest.mark.parametrize("args", [("--shadow-policy", policy) for policy in POLICIES]
+                         + [("--patch", "off")], ids=" ".join)
+def test_shadow_policy(args):
+    session(*NO_H, *args, limit=300)
+
+
+@pytest.mark.parametrize("mode,backend", (("sv39", HEXT), ("sv48", HEXT), ("sv57", HEXT),
+                                          ("sv48", NO_H)))
+def test_host_mode(mode, backend):
+    session(*backend, "--hyp-append", f"host-mode={mode}", limit=300)
 
 
 @pytest.mark.parametrize("mode", ("sv39x4", "sv48x4", "sv57x4"))
@@ -215,9 +229,10 @@ def test_icount():
 
 @pytest.mark.qemu10
 @pytest.mark.parametrize("cpu", ("rv64", "max", "rv64,sv57=off,sv48=off",
-                                 "rv64,svadu=off,svade=on"))
+                                 "rv64,svadu=off,svade=on", "rv64,h=false", "max,h=false",
+                                 "rv64,h=false,sv57=off", "rv64,h=false,svadu=off,svade=on"))
 def test_qemu10(cpu):
-    session("--qemu", QEMU10, "--cpu", cpu)
+    session("--qemu", QEMU10, "--cpu", cpu, limit=300)
 
 
 @pytest.mark.parametrize("command,status", (("true", 0), ("false", 1), ("exit 42", 42)))

@@ -24,6 +24,8 @@ HELLO_ELF = BUILD / "guests/hello.elf"
     ["--no-such-option"], [], ["--vcpus", "0", "--guest", "hello"], ["--vcpus", "two"],
     ["--memory", "much", "--guest", "hello"], ["--timeout", "-1", "--guest", "hello"],
     ["--gstage-mode", "sv32x4", "--guest", "hello"],
+    ["--backend", "kvm", "--guest", "hello"], ["--shadow-policy", "none", "--guest", "hello"],
+    ["--patch", "maybe", "--guest", "hello"],
     ["--kernel", str(HELLO), "--vcpus", "4", "--harts", "2"],
     ["--kernel", str(HELLO), "--vcpus", "2", "--icount"],
     ["--bare", "--guest", "hello"], ["--guest", "hello", "--vcpus", "4"],
@@ -118,6 +120,12 @@ DESCRIPTIONS = {
                         "memory takes two numbers"),
     "unknown mode": (f'/dts-v1/; / {{ vms {{ a {{ {GOOD_VM} gstage-mode = "x"; }}; }}; }};',
                      "gstage-mode is \"x\"; known"),
+    "unknown backend": (f'/dts-v1/; / {{ vms {{ a {{ {GOOD_VM} backend = "kvm"; }}; }}; }};',
+                        "backend is \"kvm\"; known: auto, hext, depriv"),
+    "unknown policy": (f'/dts-v1/; / {{ vms {{ a {{ {GOOD_VM} shadow-policy = "x"; }}; }}; }};',
+                       "shadow-policy is \"x\"; known: trap, unsync, lazy"),
+    "patch a flag": (f'/dts-v1/; / {{ vms {{ a {{ {GOOD_VM} patch; }}; }}; }};',
+                     "patch takes a string"),
     "unknown SBI extension": (f'/dts-v1/; / {{ vms {{ a {{ {GOOD_VM} sbi-mask = "x"; }}; }}; }};',
                               "sbi-mask has \"x\"; known"),
     "no such default": (f'/dts-v1/; / {{ vms {{ default = "b"; a {{ {GOOD_VM} }}; }}; }};',
@@ -154,9 +162,21 @@ def refused(run, status, why):
     assert any(re.search(why, line) for line in said), said
 
 
-@pytest.mark.parametrize("guest", (("--guest", "hello"), ("--kernel", HELLO)), ids=lambda g: g[0])
-def test_no_h_extension(guest):
-    refused(launch(*guest, "--cpu", "rv64,h=false"), UNAVAILABLE, "no H-extension")
+@pytest.mark.parametrize("asked", (
+    ("--guest", "hello", "--backend", "hext"), ("--kernel", HELLO, "--backend", "hext"),
+    ("--kernel", HELLO, "--hyp-append", "backend=hext"),
+    ("--kernel", HELLO, "--backend", "depriv", "--hyp-append", "backend=hext"),
+), ids=lambda asked: " ".join(map(str, asked[0::2])))
+def test_no_h_extension(asked):
+    """Only who insists on it is refused."""
+    refused(launch(*asked, "--cpu", "rv64,h=false"), UNAVAILABLE, "no H-extension")
+
+
+@pytest.mark.parametrize("option", ("backend=kvm", "backend", "backend=", "shadow-policy=none",
+                                    "patch=yes", "patchy=on"))
+def test_option_of_gnomon(option):
+    run = launch("--guest", "hello", "--hyp-append", option)
+    refused(run, BAD_FILE, f"unknown option {option};")
 
 
 @pytest.mark.qemu10
@@ -238,6 +258,11 @@ VMS = {
     "ramdisk: a number": (VM + "ramdisk = <1>;", "ramdisk"),
     "gstage-mode: unknown": (VM + 'gstage-mode = "sv32x4";', "gstage-mode"),
     "gstage-mode: a number": (VM + "gstage-mode = <39>;", "gstage-mode"),
+    "backend: unknown": (VM + 'backend = "kvm";', "backend"),
+    "backend: a number": (VM + "backend = <1>;", "backend"),
+    "shadow-policy: unknown": (VM + 'shadow-policy = "";', "shadow-policy"),
+    "shadow-policy: two": (VM + 'shadow-policy = "trap", "lazy";', "shadow-policy"),
+    "patch: a flag": (VM + "patch;", "patch"),
     "isa-mask: a number": (VM + "isa-mask = <0x61626364>;", "isa-mask"),
     "sbi-mask: a number": (VM + "sbi-mask = <0x61626364>;", "sbi-mask"),
     "sbi-mask: unknown": (VM + 'sbi-mask = "nacl";', "nacl|sbi-mask|description"),

@@ -9,7 +9,7 @@ Read next: tests/guest/dirty.c, zero_memory() in hyp/boot/main.c.
 import re
 
 import pytest
-from machine import LAUNCHER, QEMU10, TIMEOUT, Console, guest_output, launch, suite
+from machine import HEXT, LAUNCHER, NO_H, QEMU10, TIMEOUT, Console, guest_output, launch, suite
 
 FOUND = r"(\d+) words of RAM were not zero"
 
@@ -31,9 +31,10 @@ def reset(console):
     console.send("\x01c")
 
 
-@pytest.mark.parametrize("args", ((), ("--qemu", QEMU10)), ids=("installed QEMU", "QEMU 10"))
+@pytest.mark.parametrize("args", ((), NO_H, ("--qemu", QEMU10)),
+                         ids=("installed QEMU", "no H", "QEMU 10"))
 def test_fresh_ram_after_a_reset(args):
-    if args and not QEMU10.exists():
+    if QEMU10 in args and not QEMU10.exists():
         pytest.skip("no QEMU 10: tools/setup qemu10 gets it on Debian 12")
     with Console(LAUNCHER, ["run", "--kernel", suite("dirty"), "--memory", "64M", *args],
                  60) as console:
@@ -43,9 +44,11 @@ def test_fresh_ram_after_a_reset(args):
             reset(console)
 
 
-def test_no_hart_survives_a_reset():
+@pytest.mark.parametrize("backend", (HEXT, NO_H), ids=("hext", "no H"))
+def test_no_hart_survives_a_reset(backend):
     """Each boot of the guest prints a dot; a hart that was left over prints a G."""
-    run = launch("--kernel", suite("reset-race"), "--vcpus", "4", "--timeout", "10", limit=10)
+    run = launch("--kernel", suite("reset-race"), "--vcpus", "4", "--timeout", "10", *backend,
+                 limit=10)
     lines = guest_output(run.out)
     assert run.status == TIMEOUT
     assert lines.count(".") >= 20

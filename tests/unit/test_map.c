@@ -25,8 +25,7 @@ static pte_t leaf_for(struct map map, const struct pt_mode *m, uint64_t va, unsi
 	}
 }
 
-/* map_build() runs once in a life of Gnomon, so each mode is checked in a process of its own, where
- * a CHECK() that fails ends the fake machine. */
+/* The modes are checked in a process each, where a CHECK() that fails ends the fake machine. */
 static void check_memory(const struct pt_mode *m)
 {
 	static const uint64_t at[] = {
@@ -65,6 +64,28 @@ static void check_image(const struct pt_mode *m)
 	}
 }
 
+/* A hart that lacks a mode gets a narrower one: nothing of the wider may be left. */
+static void check_rebuilt(const struct pt_mode *m)
+{
+	for (unsigned i = HOST_MODES; &host_modes[--i] != m;)
+		map_build(&host_modes[i]);
+	check_memory(m);
+	check_image(m);
+}
+
+/* What hyp/shadow/ is told of the table. */
+static void check_accessors(const struct pt_mode *m)
+{
+	struct map map = map_build(m);
+	const pte_t *root = map_root();
+
+	CHECK(map_satp == map.satp && map_mode() == m);
+	CHECK((uint64_t)(uintptr_t)root == (map.satp & ATP_PPN_MASK) << PAGE_SHIFT);
+	for (unsigned i = 0; i < PT_ENTRIES / 2; i++)
+		CHECK(!pte_is_valid(root[i]));
+	CHECK(pte_is_valid(root[PT_ENTRIES / 2]));
+}
+
 static void all_of_physical_memory(void **state)
 {
 	(void)state;
@@ -83,11 +104,31 @@ static void image_is_write_xor_execute(void **state)
 	}
 }
 
+static void narrower_after_wider(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < HOST_MODES; i++) {
+		fake_reset();
+		assert_int_equal(FAKE_STATUS(check_rebuilt(&host_modes[i])), -1);
+	}
+}
+
+static void root_for_shadows(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < HOST_MODES; i++) {
+		fake_reset();
+		assert_int_equal(FAKE_STATUS(check_accessors(&host_modes[i])), -1);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_of_physical_memory),
 		cmocka_unit_test(image_is_write_xor_execute),
+		cmocka_unit_test(narrower_after_wider),
+		cmocka_unit_test(root_for_shadows),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -66,6 +66,11 @@ ALWAYS_INLINE void sfence_all(void)
 	fake_fence(FAKE_SFENCE_ALL, 0, 0);
 }
 
+ALWAYS_INLINE void sfence_page(gva_t at)
+{
+	fake_fence(FAKE_SFENCE_PAGE, at.v, 0);
+}
+
 ALWAYS_INLINE void hfence_gvma_all(void)
 {
 	fake_fence(FAKE_GVMA_ALL, 0, 0);

@@ -1,0 +1,182 @@
+/*
+ * Shadow tables: guest virtual to host physical without the H-extension.
+ *
+ *   gva --- guest's table page ---> gpa --- G-stage ---> hpa
+ *   gva -------- shadow table (what satp points to) ---> hpa
+ *
+ * A shadow table mirrors one page of the guest's tables, entry by entry, for one role: what the
+ * page's leaves allow depends on who asks. All its leaves have U, since the whole guest runs in
+ * U-mode. An entry is filled when it is first used and taken back when the guest's entry changes;
+ * when that is noticed is the policy's to say, and never later than the fence that the guest owes.
+ *
+ * One set of shadow tables a VM, for all its vcpus, under the lock of its G-stage. Every function
+ * may be called from any hart. Those with a view are called by the hart its vcpu is loaded on.
+ *
+ * Source: privileged specification, "Supervisor Memory-Management Fence Instruction", for what may
+ * be stale until when.
+ */
+#ifndef HYP_SHADOW_SHADOW_H
+#define HYP_SHADOW_SHADOW_H
+
+#include "hyp/arch/cause.h"
+#include "hyp/g-stage/gstage.h"
+#include "hyp/vs-stage/walk.h"
+
+/* When a change of the guest's tables is noticed. */
+enum shadow_policy {
+	SHADOW_TRAP,   /* at the store: table pages are write-protected, stores are emulated */
+	SHADOW_UNSYNC, /* a leaf table's first store lifts the protection until the next fence */
+	SHADOW_LAZY,   /* at the fence: nothing is protected, what is used is compared */
+	SHADOW_POLICIES,
+};
+extern const char *const shadow_policy_names[SHADOW_POLICIES];
+
+/* What a fault came to. */
+enum shadow_what {
+	SHADOW_RESUME, /* the access will work now */
+	SHADOW_PAGE,   /* the guest's own page fault */
+	SHADOW_ACCESS, /* neither RAM nor device, or a table outside RAM: an access fault */
+	SHADOW_DEVICE, /* .to lies in .device */
+	SHADOW_STORE,  /* a store to a protected table page at .to: shadow_store() and the like */
+	SHADOW_READ,   /* a load at .to from a page that is executed from a patched copy: load it
+			* from the original by software, or shadow_unpatch() and retry */
+	SHADOW_NOMEM,  /* the host has no memory left for a page the guest never touched */
+};
+
+struct shadow_answer {
+	enum shadow_what what;
+	gpa_t to;
+	const struct gstage_device *device;
+};
+
+/* Counters of one VM. */
+struct shadow_stats {
+	uint64_t faults, fills, tables, evicted, roots;
+	uint64_t stores;    /* to table pages, emulated */
+	uint64_t unshadows; /* table pages whose protection was lifted */
+	uint64_t syncs;	    /* entries compared with the guest's */
+	uint64_t changes;   /* and found to differ */
+	uint64_t fences;    /* of the guest */
+	uint64_t flushes;   /* of remote harts, for our own sake */
+	uint64_t patched_pages, patched_sites, unpatched_pages;
+};
+
+struct shadow_state; /* hyp/shadow/table.h */
+struct shadow_space;
+
+/* What one vcpu keeps. Zero-initialise, then set .vcpu and .state_page. Its own hart only. */
+struct shadow_view {
+	struct shadow_space *space; /* the one of .atp; NULL: to be looked up */
+	uint64_t atp;		    /* the guest's satp */
+	unsigned vcpu;		    /* 0.. */
+	gva_t pc;		    /* of the instruction that faulted, before shadow_fault() */
+	hpa_t state_page;	    /* what patched code reaches at gva -4096; .v 0: none */
+};
+
+struct shadow {
+	struct shadow_stats stats; /* gstage->lock */
+	enum shadow_policy policy;
+	bool patch;
+	_Atomic uint64_t code_seq;
+	struct shadow_state *state; /* NULL: none yet */
+};
+
+/**
+ * Begin with no shadow at all, for the VM that @gs is of. All memory comes from gs->pool and is
+ * given back with it; a new begin forgets what an earlier one had.
+ * Returns OK or ERR_NOMEM.
+ */
+MUST_USE enum err shadow_init(struct shadow *s, struct gstage *gs, enum shadow_policy policy,
+			      bool patch);
+
+/**
+ * Modes of satp that a guest can have on this host: whether value @mode of its MODE field may be
+ * written. Bare always may.
+ */
+bool shadow_mode_works(uint64_t mode);
+
+/**
+ * The value for the hardware's satp under which @w's vcpu runs in regime @r. Costs little where
+ * nothing has changed since the last call. Never fails: older shadows make room.
+ * What the hart remembers of another value is not to be used: the caller fences after the write
+ * unless shadow_has_asids().
+ */
+uint64_t shadow_satp(struct shadow *s, struct shadow_view *w, const struct regime *r);
+
+/* Whether the values of shadow_satp() differ in ASIDs. */
+bool shadow_has_asids(void);
+
+/**
+ * An access of @w's vcpu in regime @r at @at faulted. Fills what is missing.
+ */
+struct shadow_answer shadow_fault(struct shadow *s, struct shadow_view *w, const struct regime *r,
+				  gva_t at, enum access want);
+
+/**
+ * Carry out a store of @width bytes (1, 2, 4, 8; aligned) of @value to a protected table page at
+ * @to, atomically, with its effect on the shadows.
+ */
+void shadow_store(struct shadow *s, gpa_t to, uint64_t value, unsigned width);
+
+/**
+ * The same for an AMO (@funct5 as in the instruction; 4 or 8 bytes). Returns the old value,
+ * sign-extended.
+ */
+uint64_t shadow_amo(struct shadow *s, gpa_t to, unsigned funct5, uint64_t value, unsigned width);
+
+/**
+ * Lift the protection of the table page at @to until the next fence, so that any instruction at all
+ * can store to it: for stores that aren't emulated.
+ */
+void shadow_unprotect(struct shadow *s, gpa_t to);
+
+/**
+ * A vcpu of the guest executed SFENCE.VMA, on itself or (RFENCE) on others. @at: a page, or NULL
+ * for all; @asid: one, or NULL for all. The harts' own sfence.vma is the caller's, after it.
+ */
+void shadow_fence(struct shadow *s, const gva_t *at, const uint64_t *asid);
+
+/**
+ * Where the instruction at @pc is fetched from, as the hardware does it now: by the shadow.
+ */
+struct shadow_code {
+	const void *original; /* the guest's own bytes at pc; NULL: not mapped */
+	gpa_t at;	      /* where they are */
+	bool is_copy;	      /* what is executed is a patched copy of their page */
+};
+struct shadow_code shadow_code(struct shadow *s, struct shadow_view *w, const struct regime *r,
+			       gva_t pc);
+
+/*
+ * Patched copies. A page whose privileged instructions keep trapping is executed from a private
+ * copy, in which they are replaced by something cheaper; the guest reads its original, and where it
+ * writes to it the copy goes. Only for S-mode without MXR, under which a page could be executed and
+ * read through one mapping.
+ */
+
+/**
+ * The 4-byte instruction @original at @at trapped. Once its page has trapped often enough it gets a
+ * copy, in which @replacement stands for it: INSN_EBREAK, or a load or store on the vcpu's state page
+ * where that can be had, see shadow_has_state_page(). Called by the hart that trapped.
+ */
+void shadow_patch(struct shadow *s, gpa_t at, uint32_t original, uint32_t replacement);
+
+/*
+ * The state page of a vcpu is mapped, for S-mode without MXR, at the last 4 KiB of the address
+ * space, for loads and stores relative to x0 that stand in copies. It is given up, and all copies
+ * made anew without it, where the guest maps that page, or is seen to touch it. What the guest could
+ * see is an access there, by other code than that in copies and while the page is mapped, that should
+ * have faulted and doesn't.
+ */
+bool shadow_has_state_page(const struct shadow *s);
+
+/* Execute the page at @at from its original again, and never from a copy any more. */
+void shadow_unpatch(struct shadow *s, gpa_t at);
+
+/* Goes up when an address may have another instruction than before, as far as copies go. */
+static inline uint64_t shadow_code_seq(const struct shadow *s)
+{
+	return atomic_load_explicit(&s->code_seq, memory_order_relaxed);
+}
+
+#endif

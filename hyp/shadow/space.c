@@ -1,0 +1,293 @@
+/*
+ * Guest address spaces: which root the hardware's satp points to, by the guest's satp and role.
+ *
+ * Each vcpu remembers a few spaces; a satp that comes back finds its roots as they were. That is
+ * right without a comparison, since what an ASID remembers may be used until the guest fences, and
+ * a fence marks the spaces it is about (.dirty).
+ *
+ * Invariant: a view's space is the one of its .atp, and isn't dirty.
+ *
+ * Next to read: table.h for the shape, fill.c for what is under a root.
+ */
+#include "hyp/shadow/table.h"
+
+#include "hyp/arch/cpu.h"
+#include "hyp/lib/string.h"
+#include "hyp/mm/map.h"
+#include "hyp/mm/phys.h"
+
+#define STATE_FRAMES 8
+_Static_assert(sizeof(struct shadow_state) <= STATE_FRAMES * PAGE_SIZE, "STATE_FRAMES");
+
+const char *const shadow_policy_names[SHADOW_POLICIES] = {
+	[SHADOW_TRAP] = "trap",
+	[SHADOW_UNSYNC] = "unsync",
+	[SHADOW_LAZY] = "lazy",
+};
+
+/* ASIDs the host's satp holds, less one; 0 where it has none. */
+static uint64_t asids;
+
+static void probe_asids(void)
+{
+	csr_write(CSR_SATP, map_satp | (uint64_t)SATP_ASID_MASK << SATP_ASID_SHIFT);
+	asids = csr_read(CSR_SATP) >> SATP_ASID_SHIFT & SATP_ASID_MASK;
+	csr_write(CSR_SATP, map_satp);
+	sfence_all();
+}
+
+bool shadow_has_asids(void)
+{
+	return asids >= SPACES * ROLES;
+}
+
+/* The hypervisor needs a part of the address space that the guest can't name. */
+bool shadow_mode_works(uint64_t mode)
+{
+	const struct pt_mode *m = vsstage_mode(mode << ATP_MODE_SHIFT);
+
+	return mode == ATP_MODE_BARE || (m && m->levels < map_mode()->levels);
+}
+
+/* In Bare mode nobody's rights differ; but only the kernel executes patched copies. */
+unsigned shadow_role(const struct regime *r)
+{
+	if (!vsstage_mode(r->atp))
+		return r->user ? ROLE_USER : 0;
+	return (r->user ? ROLE_USER : r->sum ? ROLE_SUM : 0) | (r->mxr ? ROLE_MXR : 0);
+}
+
+/* --- a G-stage leaf was replaced --- */
+
+static void unmap_range(struct shadow_state *st, gpa_t at, uint64_t bytes)
+{
+	for (uint64_t i = 0; i < bytes; i += PAGE_SIZE)
+		if (gstage_is_ram(st->gs, gpa(at.v + i)))
+			shadow_unmap_page(st, gpa(at.v + i), false);
+}
+
+static void fence_derived(struct gstage *gs, gpa_t at, uint64_t bytes)
+{
+	struct shadow_state *st = gs->shadows;
+
+	unmap_range(st, at, bytes);
+	shadow_flush(st);
+	shadow_flush_code(st);
+}
+
+/* As if an instruction that isn't emulated wrote there. */
+static void write_derived(struct gstage *gs, gpa_t at)
+{
+	struct shadow_state *st = gs->shadows;
+
+	lock_take(&gs->lock);
+	shadow_lift(st, at);
+	shadow_drop_copy(st, at);
+	lock_release(&gs->lock);
+}
+
+static const struct gstage_fencing by_shadow = { fence_derived, write_derived };
+
+/* --- spaces --- */
+
+/* Roots and stems belong to nobody else. */
+static void drop_root(struct shadow_state *st, struct shadow_table *t)
+{
+	for (unsigned w = 0; w < PT_ENTRIES / 64; w++)
+		for (uint64_t left = t->valid[w]; left; left &= left - 1) {
+			struct shadow_table *child =
+				shadow_child(t, w * 64 + bit_lowest(left));
+
+			if (child && child->key.kind == SHADOW_ROOT)
+				drop_root(st, child);
+		}
+	shadow_drop(st, t);
+}
+
+static void forget(struct shadow_state *st, struct shadow_space *space)
+{
+	for (unsigned role = 0; role < ROLES; role++)
+		if (space->root[role])
+			drop_root(st, space->root[role]);
+	memset(space, 0, sizeof(*space));
+}
+
+/* Of the two entered last, the vcpu's hart may still run on the one until it loads the other. */
+static bool is_idle(const struct shadow_space *spaces, const struct shadow_space *space)
+{
+	unsigned later = 0;
+
+	for (unsigned i = 0; i < SPACES; i++)
+		later += spaces[i].last > space->last;
+	return space->used && later >= 2;
+}
+
+void shadow_forget_idle(struct shadow_state *st)
+{
+	for (unsigned v = 0; v < SHADOW_VCPUS; v++)
+		for (unsigned i = 0; i < SPACES; i++)
+			if (is_idle(st->spaces[v], &st->spaces[v][i]))
+				forget(st, &st->spaces[v][i]);
+}
+
+/* The one of @atp, or the one to take for it: a free one, or what wasn't used for longest. */
+static struct shadow_space *find_space(struct shadow_space *spaces, uint64_t atp)
+{
+	struct shadow_space *best = &spaces[0];
+
+	for (unsigned i = 0; i < SPACES; i++) {
+		if (spaces[i].used && spaces[i].atp == atp)
+			return &spaces[i];
+		if (spaces[i].last < best->last)
+			best = &spaces[i];
+	}
+	return best;
+}
+
+static struct shadow_space *enter_space(struct shadow_state *st, struct shadow_view *w,
+					uint64_t atp)
+{
+	struct shadow_space *space = find_space(st->spaces[w->vcpu], atp);
+
+	if (!space->used || space->atp != atp) {
+		forget(st, space);
+		space->used = true;
+		space->atp = atp;
+	}
+	if (space->dirty)
+		shadow_sync_space(st, space);
+	space->last = ++st->clock;
+	st->views[w->vcpu] = w;
+	w->space = space;
+	w->atp = atp;
+	atomic_fetch_or(&st->gs->harts, UINT64_C(1) << this_hart()->index);
+	return space;
+}
+
+/* The hypervisor's own entries, and nothing else yet. The ASID may have been another root's. */
+static void make_root(struct shadow_state *st, struct shadow_view *w, unsigned role)
+{
+	struct shadow_space *space = w->space;
+	struct shadow_key key = { .kind = SHADOW_ROOT, .level = (uint8_t)(map_mode()->levels - 1) };
+	struct shadow_table *root = shadow_make(st, &key, NULL);
+	const pte_t *host = map_root();
+	uint64_t asid = 1 + (uint64_t)(space - st->spaces[w->vcpu]) * ROLES + role;
+
+	for (unsigned i = 0; i < PT_ENTRIES; i++)
+		if (pte_is_valid(host[i]))
+			root->hw[i] = host[i];
+	space->root[role] = root;
+	st->links_seq++;
+	space->satp[role] = (uint64_t)map_mode()->atp_mode << ATP_MODE_SHIFT |
+			    (shadow_has_asids() ? asid << SATP_ASID_SHIFT : 0) |
+			    phys_address(root->hw).v >> PAGE_SHIFT;
+	st->shadow->stats.roots++;
+	sfence_all();
+}
+
+struct shadow_space *shadow_space_of(struct shadow_state *st, struct shadow_view *w,
+				     const struct regime *r)
+{
+	unsigned role = shadow_role(r);
+
+	if (!w->space || w->atp != r->atp)
+		enter_space(st, w, r->atp);
+	if (!w->space->root[role])
+		make_root(st, w, role);
+	return w->space;
+}
+
+static COLD uint64_t find_satp(struct shadow_state *st, struct shadow_view *w,
+			       const struct regime *r)
+{
+	uint64_t satp;
+
+	lock_take(&st->gs->lock);
+	shadow_begin(st);
+	satp = shadow_space_of(st, w, r)->satp[shadow_role(r)];
+	lock_release(&st->gs->lock);
+	return satp;
+}
+
+uint64_t shadow_satp(struct shadow *s, struct shadow_view *w, const struct regime *r)
+{
+	uint64_t satp;
+
+	if (w->space && w->atp == r->atp && (satp = w->space->satp[shadow_role(r)]) != 0)
+		return satp;
+	return find_satp(s->state, w, r);
+}
+
+/* The leaf that the hardware finds for @at; NULL: none. */
+static const struct shadow_table *find_leaf(const struct shadow_table *t, gva_t at,
+					    unsigned *index)
+{
+	while (t) {
+		*index = (unsigned)(at.v >> (PAGE_SHIFT + PT_INDEX_BITS * t->key.level)) &
+			 (PT_ENTRIES - 1);
+		if (!entry_in_use(t, *index))
+			return NULL;
+		if (pte_is_leaf(t->hw[*index]))
+			return t;
+		t = shadow_child(t, *index);
+	}
+	return NULL;
+}
+
+struct shadow_code shadow_code_at(struct shadow_state *st, const struct shadow_table *root,
+				  gva_t pc)
+{
+	struct shadow_code c = { NULL, gpa(0), false };
+	struct gstage_entry original;
+	unsigned index;
+	const struct shadow_table *t = find_leaf(root, pc, &index);
+
+	if (!t || !(t->hw[index] & PTE_X))
+		return c;
+	c.at = gpa(shadow_leaf_base(t, index).v | (pc.v & (pt_span(t->key.level) - 1)));
+	if (gstage_reach(st->gs, c.at, ACCESS_LOAD, &original) != OK)
+		return c;
+	c.original = phys_pointer(original.to);
+	c.is_copy = t->key.level == 0 &&
+		    pte_address(t->hw[index]) == shadow_copy_of(st, c.at).v;
+	return c;
+}
+
+struct shadow_code shadow_code(struct shadow *s, struct shadow_view *w, const struct regime *r,
+			       gva_t pc)
+{
+	struct shadow_state *st = s->state;
+	struct shadow_code c;
+
+	lock_take(&st->gs->lock);
+	shadow_begin(st);
+	c = shadow_code_at(st, shadow_space_of(st, w, r)->root[shadow_role(r)], pc);
+	lock_release(&st->gs->lock);
+	return c;
+}
+
+/* --- a VM's begin --- */
+
+enum err shadow_init(struct shadow *s, struct gstage *gs, enum shadow_policy policy, bool patch)
+{
+	struct shadow_state *st;
+	hpa_t at;
+	enum err e = frame_alloc_run(gs->pool, STATE_FRAMES, &at);
+
+	if (e)
+		return e;
+	probe_asids();
+	st = phys_pointer(at);
+	st->shadow = s;
+	st->gs = gs;
+	st->clock = 1;
+	st->links_seq = 1;
+	st->state_allowed = patch;
+	*s = (struct shadow){ .policy = policy, .patch = patch };
+	if ((e = shadow_tables_init(st)) || (e = shadow_copies_init(st)))
+		return e;
+	s->state = st;
+	gs->shadows = st;
+	gs->fencing = &by_shadow;
+	return OK;
+}

@@ -1,0 +1,477 @@
+/*
+ * Keeping shadows true to the guest's tables: protection, fences, emulated stores.
+ *
+ *   trap     a mirror's page is protected for as long as the mirror lives; each store is emulated
+ *   unsync   a leaf table's first store lifts its protection; the next fence compares it and
+ *            protects it again
+ *   lazy     nothing is protected; a fence compares what it is about
+ *
+ * Under trap too protection can be lifted, for stores that aren't emulated; the fence then does the
+ * same. What was lifted hangs in the list .unsynced.
+ *
+ * Invariant: what hangs, without a protected page, on a space that isn't dirty has been compared
+ * since the last fence about it. A table that is used in a new place is compared before, since its
+ * entries were right for other address spaces only.
+ */
+#include "hyp/shadow/table.h"
+
+#include "hyp/arch/cpu.h"
+#include "hyp/mm/map.h"
+#include "hyp/mm/phys.h"
+
+/* --- comparing --- */
+
+/* A and D that were set since don't matter: the shadow allows less, and will learn of it. But in a
+ * pointer they are reserved. */
+static bool is_still_right(pte_t seen, pte_t now)
+{
+	return pte_is_leaf(seen) && (seen & ~(PTE_A | PTE_D)) == (now & ~(PTE_A | PTE_D)) &&
+	       !(seen & ~now & (PTE_A | PTE_D));
+}
+
+static void sync_entry(struct shadow_state *st, struct shadow_table *t, unsigned index)
+{
+	pte_t now = __atomic_load_n(&t->guest[index], __ATOMIC_RELAXED);
+
+	st->shadow->stats.syncs++;
+	if (now == t->seen[index])
+		return;
+	if (is_still_right(t->seen[index], now)) {
+		t->seen[index] = now;
+		return;
+	}
+	st->shadow->stats.changes++;
+	shadow_clear(st, t, index);
+}
+
+static void sync_table(struct shadow_state *st, struct shadow_table *t, bool global_too)
+{
+	for (unsigned w = 0; w < PT_ENTRIES / 64; w++)
+		for (uint64_t left = t->valid[w]; left; left &= left - 1) {
+			unsigned i = w * 64 + bit_lowest(left);
+
+			if (global_too || !(t->seen[i] & PTE_G))
+				sync_entry(st, t, i);
+		}
+	if (global_too)
+		t->synced = st->fence_seq;
+}
+
+static bool is_comparable(const struct shadow_table *t)
+{
+	return t->key.kind == SHADOW_MIRROR && !t->is_protected;
+}
+
+/* @t and what hangs on it, each once a round. At most as deep as tables have levels. */
+static void sync_tree(struct shadow_state *st, struct shadow_table *t, bool global_too)
+{
+	bool all;
+
+	if (t->visited == st->round)
+		return;
+	t->visited = st->round;
+	all = global_too || t->synced != st->fence_seq;
+	if (is_comparable(t) && (all || t->has_local || t->key.level > 0))
+		sync_table(st, t, all);
+	if (t->key.level == 0 || t->key.kind == SHADOW_DIRECT)
+		return;
+	for (unsigned w = 0; w < PT_ENTRIES / 64; w++)
+		for (uint64_t left = t->valid[w]; left; left &= left - 1) {
+			struct shadow_table *child =
+				shadow_child(t, w * 64 + bit_lowest(left));
+
+			if (child)
+				sync_tree(st, child, global_too);
+		}
+}
+
+/*
+ * Whoever uses it next may have an ASID of its own, under which nothing is remembered but global
+ * mappings; and those only at the same address, and if no fence was made since they were looked at.
+ */
+void shadow_verify(struct shadow_state *st, struct shadow_table *t, unsigned index)
+{
+	bool is_at_same_address = t->parents && t->parents % PT_ENTRIES == index;
+
+	if (st->shadow->policy != SHADOW_LAZY && !st->unsynced)
+		return;
+	st->round++;
+	sync_tree(st, t, !is_at_same_address);
+}
+
+static void sync_space(struct shadow_state *st, struct shadow_space *space, bool global_too)
+{
+	for (unsigned role = 0; role < ROLES; role++)
+		if (space->root[role])
+			sync_tree(st, space->root[role], global_too);
+}
+
+void shadow_sync_space(struct shadow_state *st, struct shadow_space *space)
+{
+	st->round++;
+	sync_space(st, space, true);
+	space->dirty = false;
+}
+
+/* --- one page --- */
+
+static void memo_forget(struct shadow_fence_memo *m)
+{
+	m->seq = 0;
+}
+
+/* The guest's entries on the way are the same for all roles: each once. */
+static void memo_add_up(struct shadow_fence_memo *m, const struct shadow_table *t, unsigned index)
+{
+	for (unsigned i = 0; i < m->ups; i++)
+		if (m->up[i] == &t->guest[index])
+			return;
+	if (m->ups == MEMO_MAX) {
+		memo_forget(m);
+		return;
+	}
+	m->up[m->ups] = &t->guest[index];
+	m->up_seen[m->ups++] = t->seen[index];
+}
+
+static void memo_add_leaf(struct shadow_fence_memo *m, struct shadow_table *t)
+{
+	if (m->leaves == MEMO_MAX)
+		memo_forget(m);
+	else
+		m->leaf[m->leaves++] = t;
+}
+
+static unsigned index_at(const struct shadow_table *t, gva_t at)
+{
+	return (unsigned)(at.v >> (PAGE_SHIFT + PT_INDEX_BITS * t->key.level)) & (PT_ENTRIES - 1);
+}
+
+/* A 64 KiB page is sixteen entries that are one. */
+static void sync_leaf_entry(struct shadow_state *st, struct shadow_table *t, unsigned index)
+{
+	unsigned first = index & ~15u;
+
+	if (entry_in_use(t, index))
+		sync_entry(st, t, index);
+	if (!t->has_napot)
+		return;
+	for (unsigned i = first; i < first + 16; i++)
+		if (entry_in_use(t, i) && (t->seen[i] & PTE_N))
+			sync_entry(st, t, i);
+}
+
+/* Of the path to @at under @t, down to where it ends or was walked already. */
+static void sync_page_of(struct shadow_state *st, struct shadow_table *t, gva_t at)
+{
+	while (t && t->visited != st->round) {
+		unsigned index = index_at(t, at);
+
+		t->visited = st->round;
+		if (is_comparable(t) && t->key.level == 0) {
+			sync_leaf_entry(st, t, index);
+			memo_add_leaf(&st->memo, t);
+			return;
+		}
+		if (is_comparable(t) && entry_in_use(t, index))
+			sync_entry(st, t, index);
+		if (!entry_in_use(t, index))
+			return;
+		if (is_comparable(t))
+			memo_add_up(&st->memo, t, index);
+		t = t->key.level && t->key.kind != SHADOW_DIRECT ? shadow_child(t, index) : NULL;
+	}
+}
+
+/* Whether the last fence's way is this one's, too; then it is done. */
+static bool sync_by_memo(struct shadow_state *st, gva_t at, uint64_t asid)
+{
+	const struct shadow_fence_memo *m = &st->memo;
+
+	if (m->seq != st->links_seq || m->mega != at.v / MEGAPAGE || m->asid != asid)
+		return false;
+	for (unsigned i = 0; i < m->ups; i++)
+		if (__atomic_load_n(m->up[i], __ATOMIC_RELAXED) != m->up_seen[i])
+			return false;
+	for (unsigned i = 0; i < m->leaves; i++)
+		sync_leaf_entry(st, m->leaf[i], at.v / PAGE_SIZE % PT_ENTRIES);
+	return true;
+}
+
+/* --- protection --- */
+
+static void unsynced_add(struct shadow_state *st, struct shadow_table *t)
+{
+	t->next_unsynced = st->unsynced;
+	st->unsynced = t->number;
+}
+
+static void unsynced_remove(struct shadow_state *st, const struct shadow_table *t)
+{
+	for (uint32_t *at = &st->unsynced; *at; at = &shadow_table_of(st, *at)->next_unsynced)
+		if (*at == t->number) {
+			*at = t->next_unsynced;
+			return;
+		}
+}
+
+void shadow_protect(struct shadow_state *st, struct shadow_table *t)
+{
+	gpa_t at = gpa(t->key.base);
+	struct shadow_gfn *g = shadow_gfn_of(st, at);
+
+	t->is_protected = st->shadow->policy != SHADOW_LAZY;
+	if (!t->is_protected || g->is_protected++ > 0)
+		return;
+	shadow_set_special(st, at, true);
+	shadow_unmap_page(st, at, true);
+	shadow_flush(st);
+}
+
+void shadow_forget_protection(struct shadow_state *st, struct shadow_table *t)
+{
+	if (!t->is_protected) {
+		unsynced_remove(st, t);
+		return;
+	}
+	t->is_protected = false;
+	if (--shadow_gfn_of(st, gpa(t->key.base))->is_protected == 0)
+		shadow_set_special(st, gpa(t->key.base), false);
+}
+
+static bool is_protected_mirror_of(const struct shadow_table *t, gpa_t at)
+{
+	return t->is_protected && t->key.base == align_down(at.v, PAGE_SIZE);
+}
+
+void shadow_lift(struct shadow_state *st, gpa_t at)
+{
+	struct shadow_gfn *g = shadow_gfn_of(st, at);
+
+	if (!g->is_protected)
+		return;
+	for (uint32_t n = g->tables; n; n = shadow_table_of(st, n)->same) {
+		struct shadow_table *t = shadow_table_of(st, n);
+
+		if (is_protected_mirror_of(t, at)) {
+			t->is_protected = false;
+			unsynced_add(st, t);
+		}
+	}
+	g->is_protected = 0;
+	shadow_set_special(st, at, false);
+	st->shadow->stats.unshadows++;
+}
+
+/* Only leaf tables: what hangs on a higher one would have to be found at the fence. */
+bool shadow_may_lift(struct shadow_state *st, gpa_t at)
+{
+	if (st->shadow->policy != SHADOW_UNSYNC)
+		return false;
+	for (uint32_t n = shadow_gfn_of(st, at)->tables; n; n = shadow_table_of(st, n)->same) {
+		const struct shadow_table *t = shadow_table_of(st, n);
+
+		if (is_protected_mirror_of(t, at) && t->key.level > 0)
+			return false;
+	}
+	shadow_lift(st, at);
+	return true;
+}
+
+void shadow_unprotect(struct shadow *s, gpa_t to)
+{
+	lock_take(&s->state->gs->lock);
+	shadow_lift(s->state, to);
+	lock_release(&s->state->gs->lock);
+}
+
+/* Protect first, then compare: what is stored in between is seen, what is stored after traps. */
+static void protect_again(struct shadow_state *st)
+{
+	uint32_t first = st->unsynced;
+
+	st->unsynced = 0;
+	for (uint32_t n = first; n; n = shadow_table_of(st, n)->next_unsynced)
+		shadow_protect(st, shadow_table_of(st, n));
+	for (uint32_t n = first; n; n = shadow_table_of(st, n)->next_unsynced)
+		sync_table(st, shadow_table_of(st, n), true);
+}
+
+/* --- fences --- */
+
+static bool has_asid(const struct shadow_space *space, const uint64_t *asid)
+{
+	return !asid || (space->atp >> SATP_ASID_SHIFT & SATP_ASID_MASK) == (*asid & SATP_ASID_MASK);
+}
+
+static void fence_space(struct shadow_state *st, struct shadow_space *space, bool active,
+			const gva_t *at, bool global_too)
+{
+	if (at) {
+		for (unsigned role = 0; role < ROLES; role++)
+			if (space->root[role])
+				sync_page_of(st, space->root[role], *at);
+	} else if (active) {
+		sync_space(st, space, global_too);
+	} else {
+		space->dirty = true;
+	}
+}
+
+static void fence_spaces(struct shadow_state *st, const gva_t *at, const uint64_t *asid)
+{
+	for (unsigned v = 0; v < SHADOW_VCPUS; v++)
+		for (unsigned i = 0; st->views[v] && i < SPACES; i++) {
+			struct shadow_space *space = &st->spaces[v][i];
+
+			if (space->used && has_asid(space, asid))
+				fence_space(st, space, st->views[v]->space == space, at, !asid);
+		}
+}
+
+static void fence_lazily(struct shadow_state *st, const gva_t *at, const uint64_t *asid)
+{
+	uint64_t id = asid ? *asid & SATP_ASID_MASK : ~UINT64_C(0);
+
+	if (!asid)
+		st->fence_seq++;
+	if (at && sync_by_memo(st, *at, id))
+		return;
+	st->round++;
+	st->memo = (struct shadow_fence_memo){ .seq = 1 };
+	fence_spaces(st, at, asid);
+	if (at && st->memo.seq) {
+		st->memo.seq = st->links_seq;
+		st->memo.mega = at->v / MEGAPAGE;
+		st->memo.asid = id;
+	} else {
+		memo_forget(&st->memo);
+	}
+}
+
+void shadow_fence(struct shadow *s, const gva_t *at, const uint64_t *asid)
+{
+	struct shadow_state *st = s->state;
+
+	lock_take(&st->gs->lock);
+	s->stats.fences++;
+	if (s->policy == SHADOW_LAZY)
+		fence_lazily(st, at, asid);
+	else if (st->unsynced)
+		protect_again(st);
+	lock_release(&st->gs->lock);
+}
+
+/* --- stores --- */
+
+/* The 8 bytes at @to may have changed. */
+static void written(struct shadow_state *st, gpa_t to)
+{
+	unsigned index = (unsigned)(to.v % PAGE_SIZE / sizeof(pte_t));
+
+	st->shadow->stats.stores++;
+	for (uint32_t n = shadow_gfn_of(st, to)->tables; n; n = shadow_table_of(st, n)->same) {
+		struct shadow_table *t = shadow_table_of(st, n);
+
+		if (t->key.kind == SHADOW_MIRROR && t->key.base == align_down(to.v, PAGE_SIZE) &&
+		    entry_in_use(t, index))
+			sync_entry(st, t, index);
+	}
+}
+
+static void store(void *at, uint64_t value, unsigned width)
+{
+	switch (width) {
+	case 1:
+		__atomic_store_n((uint8_t *)at, (uint8_t)value, __ATOMIC_RELAXED);
+		break;
+	case 2:
+		__atomic_store_n((uint16_t *)at, (uint16_t)value, __ATOMIC_RELAXED);
+		break;
+	case 4:
+		__atomic_store_n((uint32_t *)at, (uint32_t)value, __ATOMIC_RELAXED);
+		break;
+	default:
+		__atomic_store_n((uint64_t *)at, value, __ATOMIC_RELAXED);
+		break;
+	}
+}
+
+void shadow_store(struct shadow *s, gpa_t to, uint64_t value, unsigned width)
+{
+	struct shadow_state *st = s->state;
+	struct gstage_entry g;
+
+	lock_take(&st->gs->lock);
+	if (gstage_reach(st->gs, to, ACCESS_STORE, &g) == OK) {
+		store(phys_pointer(g.to), value, width);
+		written(st, to);
+	}
+	lock_release(&st->gs->lock);
+}
+
+/* "A" Extension: funct5. min and max compare as the width's type. */
+static uint64_t amo_result(unsigned funct5, uint64_t old, uint64_t operand)
+{
+	switch (funct5) {
+	case 0x00:
+		return old + operand;
+	case 0x01:
+		return operand;
+	case 0x04:
+		return old ^ operand;
+	case 0x08:
+		return old | operand;
+	case 0x0c:
+		return old & operand;
+	case 0x10:
+		return (int64_t)old < (int64_t)operand ? old : operand;
+	case 0x14:
+		return (int64_t)old > (int64_t)operand ? old : operand;
+	case 0x18:
+		return old < operand ? old : operand;
+	case 0x1c:
+		return old > operand ? old : operand;
+	default:
+		return old;
+	}
+}
+
+/* Words are worked on sign-extended: that keeps both orders. */
+static uint64_t amo_word(uint32_t *at, unsigned funct5, uint64_t operand)
+{
+	uint32_t old = __atomic_load_n(at, __ATOMIC_RELAXED);
+	uint64_t wide, value = (uint64_t)(int64_t)(int32_t)operand;
+
+	do {
+		wide = (uint64_t)(int64_t)(int32_t)old;
+	} while (!__atomic_compare_exchange_n(at, &old, (uint32_t)amo_result(funct5, wide, value),
+					      false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
+	return wide;
+}
+
+static uint64_t amo_double(uint64_t *at, unsigned funct5, uint64_t operand)
+{
+	uint64_t old = __atomic_load_n(at, __ATOMIC_RELAXED);
+
+	while (!__atomic_compare_exchange_n(at, &old, amo_result(funct5, old, operand), false,
+					    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+		;
+	return old;
+}
+
+uint64_t shadow_amo(struct shadow *s, gpa_t to, unsigned funct5, uint64_t value, unsigned width)
+{
+	struct shadow_state *st = s->state;
+	struct gstage_entry g;
+	uint64_t old = 0;
+
+	lock_take(&st->gs->lock);
+	if (gstage_reach(st->gs, to, ACCESS_STORE, &g) == OK) {
+		old = width == 4 ? amo_word(phys_pointer(g.to), funct5, value)
+				 : amo_double(phys_pointer(g.to), funct5, value);
+		written(st, to);
+	}
+	lock_release(&st->gs->lock);
+	return old;
+}

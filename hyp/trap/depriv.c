@@ -1,0 +1,145 @@
+/*
+ * Exits of guests in U-mode: dispatch by cause. See run.c, which has the loop.
+ *
+ * Whatever a guest does that its own kernel should handle comes here first, and is handed on.
+ * Illegal instructions come by way of the firmware, which may leave stval stale: it isn't looked
+ * at.
+ */
+#include "hyp/trap/trap.h"
+
+#include "hyp/arch/cpu.h"
+#include "hyp/arch/insn.h"
+#include "hyp/vm/vm.h"
+#include "sbi/serve/serve.h"
+
+/* An exception that is the guest's own. */
+static enum outcome hand_on(struct vcpu *v)
+{
+	return outcome_inject(v, (enum cause)csr_read(CSR_SCAUSE), csr_read(CSR_STVAL));
+}
+
+static uint64_t as_stval(uint32_t bits)
+{
+	return (bits & 3) == 3 ? bits : bits & 0xffff;
+}
+
+/* What the guest may do in S-mode costs less the next time. */
+static enum outcome illegal(struct vcpu *v)
+{
+	uint32_t bits, replacement;
+	enum mmu_what fetched = v->mmu->fetch(v, &bits);
+
+	if (fetched != MMU_FETCHED)
+		return outcome_of(v, fetched);
+	if (!depriv_execute(v, bits))
+		return outcome_inject(v, CAUSE_ILLEGAL, as_stval(bits));
+	replacement = depriv_replacement(v, bits);
+	if (replacement)
+		shadow_patch(v->shadow, v->depriv.code.at, bits, replacement);
+	return OUTCOME_RESUME;
+}
+
+/*
+ * An EBREAK that isn't known: the guest's own, or what stands in a copy for something else. A copy
+ * may have gone since, by another hart's doing: then the original is to be tried.
+ */
+static COLD enum outcome unknown_breakpoint(struct vcpu *v)
+{
+	uint32_t bits;
+	enum mmu_what fetched = v->mmu->fetch(v, &bits);
+
+	if (fetched != MMU_FETCHED)
+		return outcome_of(v, fetched);
+	if (bits == INSN_EBREAK || (bits & 3) != 3)
+		return hand_on(v);
+	if (!v->depriv.code.is_copy)
+		return OUTCOME_RESUME;
+	depriv_site_note(v, bits);
+	return depriv_execute(v, bits) ? OUTCOME_RESUME
+				       : outcome_inject(v, CAUSE_ILLEGAL, as_stval(bits));
+}
+
+static enum outcome breakpoint(struct vcpu *v)
+{
+	uint32_t bits = v->depriv.user ? 0 : depriv_site_recall(v);
+
+	if (bits && depriv_execute(v, bits))
+		return OUTCOME_RESUME;
+	return unknown_breakpoint(v);
+}
+
+/* The hart sees no difference between the guest's kernel and its processes: both are in U-mode. */
+static enum outcome ecall(struct vcpu *v)
+{
+	if (v->depriv.user)
+		return outcome_inject(v, CAUSE_ECALL_U, 0);
+	v->frame.pc += 4;
+	sbi_serve(v);
+	return OUTCOME_RESUME;
+}
+
+static enum outcome fault(struct vcpu *v, enum access access)
+{
+	v->fault.at = gva(csr_read(CSR_STVAL));
+	v->fault.access = access;
+	return outcome_of(v, v->mmu->fault(v));
+}
+
+static enum outcome fetch_fault(struct vcpu *v)
+{
+	return fault(v, ACCESS_FETCH);
+}
+
+static enum outcome load_fault(struct vcpu *v)
+{
+	return fault(v, ACCESS_LOAD);
+}
+
+static enum outcome store_fault(struct vcpu *v)
+{
+	return fault(v, ACCESS_STORE);
+}
+
+/* By EXIT_ROW. What has no row can't happen. */
+static enum outcome (*const handlers[EXIT_ROWS])(struct vcpu *v) = {
+	[EXIT_ROW(CAUSE_FETCH_MISALIGNED, 0)] = hand_on,
+	[EXIT_ROW(CAUSE_FETCH_ACCESS, 0)] = hand_on,
+	[EXIT_ROW(CAUSE_ILLEGAL, 0)] = illegal,
+	[EXIT_ROW(CAUSE_BREAKPOINT, 0)] = breakpoint,
+	[EXIT_ROW(CAUSE_LOAD_MISALIGNED, 0)] = hand_on,
+	[EXIT_ROW(CAUSE_LOAD_ACCESS, 0)] = hand_on,
+	[EXIT_ROW(CAUSE_STORE_MISALIGNED, 0)] = hand_on,
+	[EXIT_ROW(CAUSE_STORE_ACCESS, 0)] = hand_on,
+	[EXIT_ROW(CAUSE_ECALL_U, 0)] = ecall,
+	[EXIT_ROW(CAUSE_FETCH_PAGE, 0)] = fetch_fault,
+	[EXIT_ROW(CAUSE_LOAD_PAGE, 0)] = load_fault,
+	[EXIT_ROW(CAUSE_STORE_PAGE, 0)] = store_fault,
+	[EXIT_ROW(IRQ_SSI, 1)] = host_irq_software,
+	[EXIT_ROW(IRQ_STI, 1)] = host_irq_timer,
+	[EXIT_ROW(IRQ_SEI, 1)] = host_irq_external,
+};
+
+static enum outcome dispatch(struct vcpu *v, uint64_t cause)
+{
+	uint64_t row = EXIT_ROW(cause, cause >> 63);
+
+	if (row >= EXIT_ROWS || !handlers[row])
+		return trap_unknown(v, cause);
+	v->exits[row]++;
+	return handlers[row](v);
+}
+
+struct vcpu *trap_exit_depriv(struct vcpu *v)
+{
+	enum outcome o;
+
+	if (v->depriv.user)
+		depriv_note_units(v);
+	o = dispatch(v, csr_read(CSR_SCAUSE));
+	if (o != OUTCOME_RESUME)
+		trap_carry_out(v, o);
+	if (atomic_load_explicit(&v->requests, memory_order_relaxed) || v->waiting)
+		v = trap_idle();
+	depriv_prepare(v);
+	return v;
+}

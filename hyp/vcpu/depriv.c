@@ -1,0 +1,357 @@
+/*
+ * Guests in U-mode: traps and interrupts of a hart that is made of memory. See depriv.h.
+ *
+ * Invariant: .user and the state page are the truth; satp, sstatus.FS and .VS, scounteren and
+ * senvcfg of the real hart are derived from them, in depriv_prepare(), whenever .stale says that
+ * they may differ.
+ *
+ * Source: privileged specification, "Supervisor-Level ISA".
+ */
+#include "hyp/vcpu/depriv.h"
+
+#include "hyp/arch/cpu.h"
+#include "hyp/mm/phys.h"
+#include "hyp/vcpu/irq.h"
+#include "hyp/vcpu/timer.h"
+#include "hyp/vcpu/vcpu.h"
+
+#define UNITS (SSTATUS_FS | SSTATUS_VS)
+#define IRQS  (IRQ_BIT(IRQ_SSI) | IRQ_BIT(IRQ_STI) | IRQ_BIT(IRQ_SEI))
+/* What of senvcfg the ISA gives and takes, at the places it has in henvcfg. */
+#define ENVCFG_CBO (SENVCFG_CBIE | HENVCFG_CBCFE | HENVCFG_CBZE)
+
+_Static_assert(sizeof(struct state_page) <= PAGE_SIZE - STATE_PAGE_OFFSET, "half a page");
+
+void depriv_init(struct vcpu *v, hpa_t page)
+{
+	v->depriv.state = (struct state_page *)((char *)phys_pointer(page) + STATE_PAGE_OFFSET);
+	v->view.state_page = page;
+}
+
+static void depriv_reset_csrs(struct vcpu *v)
+{
+	*v->depriv.state = (struct state_page){
+		.sstatus = SSTATUS_UXL_64,
+		.scounteren = COUNTEREN_CY | COUNTEREN_TM | COUNTEREN_IR,
+		.stimecmp = TIMER_NEVER,
+	};
+	v->depriv.user = false;
+}
+
+void depriv_set_user(struct vcpu *v, bool user)
+{
+	v->depriv.stale |= v->depriv.user != user;
+	v->depriv.user = user;
+}
+
+/* Those of FS and VS that the guest has. */
+static uint64_t own_units(const struct isa *isa)
+{
+	return (isa->has_f ? SSTATUS_FS : 0) | (isa->has_v ? SSTATUS_VS : 0);
+}
+
+/* SD says that FS or VS is dirty, or that both are. */
+static uint64_t with_sd(uint64_t sstatus)
+{
+	bool dirty = (sstatus & SSTATUS_FS) == SSTATUS_FS || (sstatus & SSTATUS_VS) == SSTATUS_VS;
+
+	return dirty ? sstatus | SSTATUS_SD : sstatus & ~SSTATUS_SD;
+}
+
+void depriv_write_sstatus(struct vcpu *v, uint64_t value)
+{
+	struct state_page *s = v->depriv.state;
+	uint64_t legal = SSTATUS_SIE | SSTATUS_SPIE | SSTATUS_SPP | SSTATUS_SUM | SSTATUS_MXR |
+			 own_units(v->isa);
+	uint64_t after = with_sd((s->sstatus & ~legal) | (value & legal));
+
+	v->depriv.stale |= ((s->sstatus ^ after) & (SSTATUS_SUM | SSTATUS_MXR | UNITS)) != 0;
+	s->sstatus = after;
+}
+
+/* A trap to @pc, in S-mode. */
+static void take_trap(struct vcpu *v, uint64_t cause, uint64_t tval, uint64_t pc)
+{
+	struct state_page *s = v->depriv.state;
+	uint64_t after = s->sstatus & ~(SSTATUS_SPP | SSTATUS_SPIE | SSTATUS_SIE);
+
+	if (!v->depriv.user)
+		after |= SSTATUS_SPP;
+	if (s->sstatus & SSTATUS_SIE)
+		after |= SSTATUS_SPIE;
+	s->sstatus = after;
+	s->sepc = v->frame.pc;
+	s->scause = cause;
+	s->stval = tval;
+	v->frame.pc = pc;
+	depriv_set_user(v, false);
+}
+
+static void depriv_inject(struct vcpu *v, enum cause cause, uint64_t tval)
+{
+	take_trap(v, cause, tval, align_down(v->depriv.state->stvec, 4));
+}
+
+/* Vectored mode: "BASE+4*cause". */
+static void take_interrupt(struct vcpu *v, unsigned number)
+{
+	uint64_t stvec = v->depriv.state->stvec;
+
+	take_trap(v, CAUSE_INTERRUPT | number, 0,
+		  align_down(stvec, 4) + (stvec & STVEC_VECTORED ? UINT64_C(4) * number : 0));
+}
+
+/* "SEI, SSI, STI": in this order, where several are pending. */
+static COLD void deliver(struct vcpu *v, uint64_t pending)
+{
+	static const uint8_t by_priority[] = { IRQ_SEI, IRQ_SSI, IRQ_STI };
+	unsigned i = 0;
+
+	while (!(pending & IRQ_BIT(by_priority[i])))
+		i++;
+	take_interrupt(v, by_priority[i]);
+}
+
+void depriv_sret(struct vcpu *v)
+{
+	struct state_page *s = v->depriv.state;
+	uint64_t before = s->sstatus, after = before & ~(SSTATUS_SPP | SSTATUS_SIE);
+
+	if (before & SSTATUS_SPIE)
+		after |= SSTATUS_SIE;
+	s->sstatus = after | SSTATUS_SPIE;
+	v->frame.pc = s->sepc;
+	depriv_set_user(v, !(before & SSTATUS_SPP));
+}
+
+static struct regime depriv_regime(const struct vcpu *v)
+{
+	const struct state_page *s = v->depriv.state;
+
+	return (struct regime){
+		.atp = shadow_mode_works(s->satp >> ATP_MODE_SHIFT) ? s->satp : 0,
+		.user = v->depriv.user,
+		.sum = (s->sstatus & SSTATUS_SUM) != 0,
+		.mxr = (s->sstatus & SSTATUS_MXR) != 0,
+		.adue = v->isa->adue,
+		.napot = v->isa->has_svnapot,
+		.pbmt = v->isa->has_svpbmt,
+	};
+}
+
+uint64_t depriv_sip(struct vcpu *v)
+{
+	struct state_page *s = v->depriv.state;
+
+	if (s->stimecmp <= csr_read(CSR_TIME))
+		s->sip |= IRQ_BIT(IRQ_STI);
+	return s->sip;
+}
+
+/* What has come already needs no timer. */
+static void depriv_timer_set(struct vcpu *v, uint64_t when)
+{
+	struct state_page *s = v->depriv.state;
+
+	s->stimecmp = when;
+	s->sip &= ~IRQ_BIT(IRQ_STI);
+	timer_host_set(v->isa, depriv_sip(v) & IRQ_BIT(IRQ_STI) ? TIMER_NEVER : when);
+}
+
+static void depriv_timer_fired(struct vcpu *v)
+{
+	timer_host_set(v->isa, TIMER_NEVER);
+	v->depriv.state->sip |= IRQ_BIT(IRQ_STI);
+}
+
+static void depriv_irq_sync(struct vcpu *v)
+{
+	struct state_page *s = v->depriv.state;
+
+	if (atomic_exchange(&v->irq_software, 0))
+		s->sip |= IRQ_BIT(IRQ_SSI);
+	if (atomic_load(&v->irq_external))
+		s->sip |= IRQ_BIT(IRQ_SEI);
+	else
+		s->sip &= ~IRQ_BIT(IRQ_SEI);
+}
+
+static bool depriv_irq_is_pending(struct vcpu *v)
+{
+	return (depriv_sip(v) & v->depriv.state->sie & IRQS) != 0;
+}
+
+static bool depriv_irq_clear_software(struct vcpu *v)
+{
+	struct state_page *s = v->depriv.state;
+	bool pending = (s->sip & IRQ_BIT(IRQ_SSI)) != 0;
+
+	s->sip &= ~IRQ_BIT(IRQ_SSI);
+	return pending;
+}
+
+static void depriv_float_is_dirty(struct vcpu *v)
+{
+	depriv_write_sstatus(v, v->depriv.state->sstatus | SSTATUS_FS);
+}
+
+/* The state may be newer than its memory whatever FS and VS say: the guest sets them at will. */
+static void save_units(struct vcpu *v)
+{
+	csr_set(CSR_SSTATUS, (v->isa->has_f ? SSTATUS_FS : 0) | (v->isa->has_v ? SSTATUS_VS : 0));
+	fp_save(v);
+}
+
+/* SPP and SPIE: sret leads to U-mode, and there every interrupt is taken. */
+static void depriv_load(struct vcpu *v)
+{
+	struct depriv *d = &v->depriv;
+
+	csr_write(CSR_STVEC, (uint64_t)(uintptr_t)trap_entry_depriv);
+	csr_clear(CSR_SSTATUS, SSTATUS_SUM | SSTATUS_MXR | SSTATUS_SPP);
+	csr_set(CSR_SSTATUS, SSTATUS_SPIE);
+	if (v->isa->host_has_stateen)
+		csr_write(CSR_SSTATEEN0, 0);
+	fp_load(v);
+	d->units = csr_read(CSR_SSTATUS) & UNITS;
+	d->counters = csr_read(CSR_SCOUNTEREN);
+	d->envcfg = csr_read(CSR_SENVCFG);
+	d->host_satp = csr_read(CSR_SATP);
+	d->satp = d->host_satp;
+	d->stale = true;
+	depriv_timer_set(v, d->state->stimecmp);
+	csr_set(CSR_SIE, IRQ_BIT(IRQ_STI));
+}
+
+static void depriv_unload(struct vcpu *v)
+{
+	save_units(v);
+	csr_clear(CSR_SIE, IRQ_BIT(IRQ_STI));
+	csr_write(CSR_SATP, v->depriv.host_satp);
+	sfence_all();
+}
+
+static void depriv_begin(struct vcpu *v)
+{
+	struct state_page *s = v->depriv.state;
+
+	s->satp = 0;
+	s->sstatus &= ~SSTATUS_SIE;
+	v->depriv.user = false;
+	v->depriv.stale = true;
+	sfence_all();
+}
+
+/* In U the hardware has kept the guest's own FS and VS; in S they tell nothing. */
+void depriv_note_units(struct vcpu *v)
+{
+	struct depriv *d = &v->depriv;
+	uint64_t units = csr_read(CSR_SSTATUS) & UNITS;
+
+	if (units == d->units)
+		return;
+	d->units = units;
+	d->state->sstatus = with_sd((d->state->sstatus & ~UNITS) | units);
+}
+
+static uint64_t if_dirty(uint64_t sstatus, uint64_t unit)
+{
+	return (sstatus & unit) == unit ? unit : 0;
+}
+
+/*
+ * A kernel that reads its sstatus must see that its own use made FS or VS dirty, and it reads
+ * memory. So they are off until then: the first use traps.
+ */
+static uint64_t wanted_units(const struct vcpu *v)
+{
+	uint64_t sstatus = v->depriv.state->sstatus & own_units(v->isa);
+
+	return v->depriv.user ? sstatus & UNITS
+			      : if_dirty(sstatus, SSTATUS_FS) | if_dirty(sstatus, SSTATUS_VS);
+}
+
+/* CBO.INVAL writes back what it drops, as with H: it must undo nothing of ours. */
+static uint64_t wanted_envcfg(const struct vcpu *v)
+{
+	uint64_t given = v->isa->henvcfg & ENVCFG_CBO, own = v->depriv.state->senvcfg;
+
+	if (!v->depriv.user)
+		return given;
+	if (own & SENVCFG_CBIE)
+		own = (own & ~SENVCFG_CBIE) | HENVCFG_CBIE;
+	return own & (given | ~ENVCFG_CBO);
+}
+
+static uint64_t wanted_counters(const struct vcpu *v)
+{
+	uint64_t given = v->isa->hcounteren;
+
+	return v->depriv.user ? given & v->depriv.state->scounteren : given;
+}
+
+static void set_units(struct depriv *d, uint64_t units)
+{
+	if (d->units == units)
+		return;
+	csr_clear(CSR_SSTATUS, UNITS & ~units);
+	csr_set(CSR_SSTATUS, units);
+	d->units = units;
+}
+
+/* Without ASIDs the hart holds what the other root said. */
+static void set_satp(struct depriv *d, uint64_t satp)
+{
+	if (d->satp == satp)
+		return;
+	csr_write(CSR_SATP, satp);
+	if (!shadow_has_asids())
+		sfence_all();
+	d->satp = satp;
+}
+
+static COLD void derive(struct vcpu *v)
+{
+	struct depriv *d = &v->depriv;
+	uint64_t counters = wanted_counters(v), envcfg = wanted_envcfg(v);
+
+	d->stale = false;
+	d->regime = depriv_regime(v);
+	set_satp(d, shadow_satp(v->shadow, &v->view, &d->regime));
+	set_units(d, wanted_units(v));
+	if (d->counters != counters)
+		csr_write(CSR_SCOUNTEREN, counters);
+	if (d->envcfg != envcfg)
+		csr_write(CSR_SENVCFG, envcfg);
+	d->counters = counters;
+	d->envcfg = envcfg;
+}
+
+void depriv_prepare(struct vcpu *v)
+{
+	const struct state_page *s = v->depriv.state;
+	uint64_t pending = s->sip & s->sie & IRQS;
+
+	if (pending && (v->depriv.user || (s->sstatus & SSTATUS_SIE)))
+		deliver(v, pending);
+	if (v->depriv.stale)
+		derive(v);
+}
+
+const struct backend backend_depriv = {
+	.name = "depriv",
+	.kind = KIND_DEPRIV,
+	.reset_csrs = depriv_reset_csrs,
+	.load = depriv_load,
+	.unload = depriv_unload,
+	.begin = depriv_begin,
+	.prepare = depriv_prepare,
+	.inject = depriv_inject,
+	.regime = depriv_regime,
+	.float_is_dirty = depriv_float_is_dirty,
+	.irq_sync = depriv_irq_sync,
+	.irq_is_pending = depriv_irq_is_pending,
+	.irq_clear_software = depriv_irq_clear_software,
+	.timer_set = depriv_timer_set,
+	.timer_fired = depriv_timer_fired,
+};

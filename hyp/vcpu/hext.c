@@ -1,0 +1,222 @@
+/*
+ * Guests in VS-mode, by the H-extension: their CSRs are the hart's VS registers, and most of what
+ * they do never leads here. See backend.h.
+ *
+ * Invariant: hvip is written by the vcpu's own hart alone.
+ */
+#include "hyp/arch/cpu.h"
+#include "hyp/vcpu/irq.h"
+#include "hyp/vcpu/timer.h"
+#include "hyp/vcpu/vcpu.h"
+
+/*
+ * What the guest handles by itself. Access faults are among it: those it gets from hardware are its
+ * own, since holes of its memory come as guest page faults.
+ */
+#define DELEGATED                                                                                  \
+	(IRQ_BIT(CAUSE_FETCH_MISALIGNED) | IRQ_BIT(CAUSE_FETCH_ACCESS) | IRQ_BIT(CAUSE_ILLEGAL) |  \
+	 IRQ_BIT(CAUSE_BREAKPOINT) | IRQ_BIT(CAUSE_LOAD_MISALIGNED) | IRQ_BIT(CAUSE_LOAD_ACCESS) | \
+	 IRQ_BIT(CAUSE_STORE_MISALIGNED) | IRQ_BIT(CAUSE_STORE_ACCESS) | IRQ_BIT(CAUSE_ECALL_U) |  \
+	 IRQ_BIT(CAUSE_FETCH_PAGE) | IRQ_BIT(CAUSE_LOAD_PAGE) | IRQ_BIT(CAUSE_STORE_PAGE))
+
+static void hext_reset_csrs(struct vcpu *v)
+{
+	v->csr = (struct vcpu_csrs){
+		.sstatus = SSTATUS_UXL_64,
+		.scounteren = COUNTEREN_CY | COUNTEREN_TM | COUNTEREN_IR,
+		.stimecmp = TIMER_NEVER,
+	};
+	v->timer = TIMER_NEVER;
+}
+
+/* The hypervisor's registers that decide what the guest may do by itself. */
+static void load_controls(const struct isa *isa)
+{
+	csr_write(CSR_HEDELEG, DELEGATED);
+	csr_write(CSR_HIDELEG, HIDELEG_VS);
+	csr_write(CSR_HCOUNTEREN, isa->hcounteren);
+	csr_write(CSR_HENVCFG, isa->henvcfg);
+	if (isa->host_has_stateen)
+		csr_write(CSR_HSTATEEN0, isa->hstateen0);
+	csr_write(CSR_HTIMEDELTA, 0);
+	csr_write(CSR_HGEIE, 0);
+	csr_write(CSR_HSTATUS, HSTATUS_VSXL_64 | HSTATUS_SPV | HSTATUS_SPVP);
+	/* They would widen what HLVX, and a guest's loads, may read. */
+	csr_clear(CSR_SSTATUS, SSTATUS_SUM | SSTATUS_MXR);
+}
+
+/*
+ * The timer, by what the host and the guest have:
+ *
+ *   guest has Sstc              vstimecmp raises VSTIP by itself
+ *   host has Sstc, guest hasn't stimecmp interrupts the hypervisor, hvip.VSTIP is set
+ *   neither                     the firmware's timer does
+ */
+static void hext_timer_set(struct vcpu *v, uint64_t when)
+{
+	if (v->isa->has_sstc) {
+		csr_write(CSR_VSTIMECMP, when);
+		return;
+	}
+	v->timer = when;
+	csr_clear(CSR_HVIP, IRQ_BIT(IRQ_VSTI));
+	timer_host_set(v->isa, when);
+}
+
+static void hext_timer_fired(struct vcpu *v)
+{
+	v->timer = TIMER_NEVER;
+	timer_host_set(v->isa, TIMER_NEVER);
+	csr_set(CSR_HVIP, IRQ_BIT(IRQ_VSTI));
+}
+
+/*
+ * A guest with Sstc leaves the host's timer idle; it is left pending, and its interrupt off. That
+ * costs nothing, and keeps QEMU 7.2 from losing the guest's: on every entry to a guest it looks
+ * for something pending, without its lock where vstimecmp is concerned, and withdraws an interrupt
+ * that vstimecmp raises at that very moment, unless something else is pending too.
+ */
+static void timer_load(const struct vcpu *v)
+{
+	if (v->isa->has_sstc) {
+		csr_clear(CSR_SIE, IRQ_BIT(IRQ_STI));
+		csr_write(CSR_STIMECMP, 0);
+	} else {
+		timer_host_set(v->isa, v->timer);
+		csr_set(CSR_SIE, IRQ_BIT(IRQ_STI));
+	}
+}
+
+static void timer_unload(const struct vcpu *v)
+{
+	csr_clear(CSR_SIE, IRQ_BIT(IRQ_STI));
+	if (v->isa->has_sstc)
+		csr_write(CSR_VSTIMECMP, TIMER_NEVER);
+}
+
+static void hext_load(struct vcpu *v)
+{
+	struct hart *h = this_hart();
+
+	csr_write(CSR_STVEC, (uint64_t)(uintptr_t)trap_entry);
+	load_controls(v->isa);
+	gstage_enter(v->gstage, h->index, &h->vmid_flushed);
+	vcpu_csrs_load(&v->csr, v->isa);
+	fp_load(v);
+	timer_load(v);
+}
+
+static void hext_unload(struct vcpu *v)
+{
+	fp_save(v);
+	vcpu_csrs_save(&v->csr, v->isa);
+	timer_unload(v);
+	/* No interrupt of the guest's may wake this hart now. */
+	csr_write(CSR_VSIE, 0);
+	csr_write(CSR_HVIP, 0);
+	csr_write(CSR_HGATP, 0);
+}
+
+/* Everything is in the hardware already. */
+static void hext_prepare(struct vcpu *v)
+{
+	(void)v;
+}
+
+static void hext_begin(struct vcpu *v)
+{
+	(void)v;
+	csr_write(CSR_VSATP, 0);
+	csr_clear(CSR_VSSTATUS, SSTATUS_SIE);
+	csr_set(CSR_SSTATUS, SSTATUS_SPP | SSTATUS_SPIE);
+	csr_set(CSR_HSTATUS, HSTATUS_SPV | HSTATUS_SPVP);
+	hfence_vvma_all();
+}
+
+/* SPVP still holds the privilege the guest was in: "Hypervisor Status Register". */
+static bool was_supervisor(void)
+{
+	return (csr_read(CSR_HSTATUS) & HSTATUS_SPVP) != 0;
+}
+
+static void hext_inject(struct vcpu *v, enum cause cause, uint64_t tval)
+{
+	uint64_t sstatus = csr_read(CSR_VSSTATUS);
+	uint64_t after = sstatus & ~(SSTATUS_SPP | SSTATUS_SPIE | SSTATUS_SIE);
+
+	if (was_supervisor())
+		after |= SSTATUS_SPP;
+	if (sstatus & SSTATUS_SIE)
+		after |= SSTATUS_SPIE;
+	csr_write(CSR_VSSTATUS, after);
+	csr_write(CSR_VSEPC, v->frame.pc);
+	csr_write(CSR_VSCAUSE, cause);
+	csr_write(CSR_VSTVAL, tval);
+	v->frame.pc = align_down(csr_read(CSR_VSTVEC), 4);
+	csr_set(CSR_SSTATUS, SSTATUS_SPP);
+	csr_set(CSR_HSTATUS, HSTATUS_SPVP);
+}
+
+static struct regime hext_regime(const struct vcpu *v)
+{
+	uint64_t sstatus = csr_read(CSR_VSSTATUS);
+
+	return (struct regime){
+		.atp = csr_read(CSR_VSATP),
+		.user = !was_supervisor(),
+		.sum = (sstatus & SSTATUS_SUM) != 0,
+		.mxr = (sstatus & SSTATUS_MXR) != 0,
+		.adue = v->isa->adue,
+		.napot = v->isa->has_svnapot,
+		.pbmt = v->isa->has_svpbmt,
+	};
+}
+
+static void hext_float_is_dirty(struct vcpu *v)
+{
+	(void)v;
+	csr_set(CSR_VSSTATUS, SSTATUS_FS);
+}
+
+static void hext_irq_sync(struct vcpu *v)
+{
+	if (atomic_exchange(&v->irq_software, 0))
+		csr_set(CSR_HVIP, IRQ_BIT(IRQ_VSSI));
+	if (atomic_load(&v->irq_external))
+		csr_set(CSR_HVIP, IRQ_BIT(IRQ_VSEI));
+	else
+		csr_clear(CSR_HVIP, IRQ_BIT(IRQ_VSEI));
+}
+
+static bool hext_irq_is_pending(struct vcpu *v)
+{
+	(void)v;
+	return (csr_read(CSR_HIP) & csr_read(CSR_HIE) & HIDELEG_VS) != 0;
+}
+
+static bool hext_irq_clear_software(struct vcpu *v)
+{
+	bool pending = (csr_read(CSR_HVIP) & IRQ_BIT(IRQ_VSSI)) != 0;
+
+	(void)v;
+	csr_clear(CSR_HVIP, IRQ_BIT(IRQ_VSSI));
+	return pending;
+}
+
+const struct backend backend_hext = {
+	.name = "hext",
+	.kind = KIND_HEXT,
+	.reset_csrs = hext_reset_csrs,
+	.load = hext_load,
+	.unload = hext_unload,
+	.begin = hext_begin,
+	.prepare = hext_prepare,
+	.inject = hext_inject,
+	.regime = hext_regime,
+	.float_is_dirty = hext_float_is_dirty,
+	.irq_sync = hext_irq_sync,
+	.irq_is_pending = hext_irq_is_pending,
+	.irq_clear_software = hext_irq_clear_software,
+	.timer_set = hext_timer_set,
+	.timer_fired = hext_timer_fired,
+};
