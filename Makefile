@@ -2,6 +2,7 @@
 #
 #   make run         boot Debian Linux on Gnomon, in this terminal (GUEST=hello: a unikernel guest)
 #   make test        every test that CI runs
+#   make stress      Linux under load, minutes in each way to run it
 #   make bench       bare against Gnomon, in instructions and in time
 #   make             the hypervisor image, build/gnomon.bin
 #   make help        all targets
@@ -20,6 +21,7 @@ include hyp/hyp.mk
 -include tests/guest/guest.mk
 include tests/system/system.mk
 include tests/bench/bench.mk
+include tests/stress/stress.mk
 
 .PHONY: all help run clean
 all: build/gnomon.bin

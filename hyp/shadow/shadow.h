@@ -173,7 +173,8 @@ bool shadow_has_state_page(const struct shadow *s);
 /* Execute the page at @at from its original again, and never from a copy any more. */
 void shadow_unpatch(struct shadow *s, gpa_t at);
 
-/* Goes up when an address may have another instruction than before, as far as copies go. */
+/* Goes up when an address may have another instruction than before, as far as copies go; never
+ * down, not by shadow_init() either. */
 static inline uint64_t shadow_code_seq(const struct shadow *s)
 {
 	return atomic_load_explicit(&s->code_seq, memory_order_relaxed);

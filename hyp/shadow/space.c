@@ -283,7 +283,7 @@ enum err shadow_init(struct shadow *s, struct gstage *gs, enum shadow_policy pol
 	st->clock = 1;
 	st->links_seq = 1;
 	st->state_allowed = patch;
-	*s = (struct shadow){ .policy = policy, .patch = patch };
+	*s = (struct shadow){ .policy = policy, .patch = patch, .code_seq = s->code_seq + 1 };
 	if ((e = shadow_tables_init(st)) || (e = shadow_copies_init(st)))
 		return e;
 	s->state = st;

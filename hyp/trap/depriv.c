@@ -5,12 +5,33 @@
  * Illegal instructions come by way of the firmware, which may leave stval stale: it isn't looked
  * at.
  */
+#include "hyp/trap/frame.h"
 #include "hyp/trap/trap.h"
 
 #include "hyp/arch/cpu.h"
 #include "hyp/arch/insn.h"
 #include "hyp/vm/vm.h"
 #include "sbi/serve/serve.h"
+
+_Static_assert(offsetof(struct vcpu, fast.tag) == FAST_TAG, "FAST_TAG");
+_Static_assert(offsetof(struct vcpu, fast.mix) == FAST_MIX, "FAST_MIX");
+_Static_assert(offsetof(struct vcpu, fast.seq) == FAST_SEQ, "FAST_SEQ");
+_Static_assert(offsetof(struct vcpu, fast.sites) == FAST_SITES, "FAST_SITES");
+_Static_assert(offsetof(struct vcpu, fast.state) == FAST_STATE, "FAST_STATE");
+_Static_assert(offsetof(struct vcpu, fast.taken) == FAST_TAKEN, "FAST_TAKEN");
+_Static_assert(sizeof(struct depriv_site) == 1 << SITE_SHIFT, "SITE_SHIFT");
+_Static_assert(DEPRIV_SITES == SITES, "SITES");
+_Static_assert(offsetof(struct depriv_site, pc) == SITE_PC, "SITE_PC");
+_Static_assert(offsetof(struct depriv_site, satp) == SITE_SATP, "SITE_SATP");
+_Static_assert(offsetof(struct depriv_site, seq) == SITE_SEQ, "SITE_SEQ");
+_Static_assert(offsetof(struct depriv_site, handler) == SITE_HANDLER, "SITE_HANDLER");
+_Static_assert(offsetof(struct depriv_site, operand) == SITE_OPERAND, "SITE_OPERAND");
+_Static_assert(offsetof(struct depriv_site, read) == SITE_READ, "SITE_READ");
+_Static_assert(offsetof(struct depriv_site, write) == SITE_WRITE, "SITE_WRITE");
+_Static_assert(offsetof(struct depriv_site, offset) == SITE_OFFSET, "SITE_OFFSET");
+_Static_assert(offsetof(struct state_page, sstatus) == STATE_SSTATUS, "STATE_SSTATUS");
+_Static_assert(offsetof(struct state_page, sie) == STATE_SIE, "STATE_SIE");
+_Static_assert(offsetof(struct state_page, sip) == STATE_SIP, "STATE_SIP");
 
 /* An exception that is the guest's own. */
 static enum outcome hand_on(struct vcpu *v)

@@ -10,18 +10,14 @@
 #include "hyp/arch/csr.h"
 #include "hyp/trap/frame.h"
 
+#define CAUSE_NUMBER_BREAKPOINT 3
+
 	.text
 
-	/* stvec while a guest in VS-mode is loaded, and while none is; and while one in U-mode is */
-	.macro	entry name, exit
-	.globl	\name
-	.balign 4
-\name:
-	csrrw	a0, CSR_SSCRATCH, a0
-	beqz	a0, from_hypervisor
-
-	sd	x1, FRAME_X(1)(a0)
-	.irp	n, 2,3,4,5,6,7,8,9,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
+	/* All registers into the frame but those listed last, which are there already, and a0, which is
+	   in sscratch; then into C. */
+	.macro	leave exit, registers:vararg
+	.irp	n, \registers
 	sd	x\n, FRAME_X(\n)(a0)
 	.endr
 	csrrw	t0, CSR_SSCRATCH, zero
@@ -33,10 +29,31 @@
 	call	\exit
 	.endm
 
-	entry	trap_entry_depriv, trap_exit_depriv
+	/* stvec while a guest in U-mode is loaded; a breakpoint may be short: fast.S */
+	.globl	trap_entry_depriv, trap_slow
+	.balign 4
+trap_entry_depriv:
+	csrrw	a0, CSR_SSCRATCH, a0
+	beqz	a0, from_hypervisor
+	sd	t0, FRAME_X(5)(a0)
+	sd	t1, FRAME_X(6)(a0)
+	csrr	t0, CSR_SCAUSE
+	sd	t2, FRAME_X(7)(a0)
+	csrr	t1, CSR_SEPC
+	addi	t0, t0, -CAUSE_NUMBER_BREAKPOINT
+	sd	t3, FRAME_X(28)(a0)
+	beqz	t0, fast_breakpoint
+trap_slow:
+	leave	trap_exit_depriv, 1,2,3,4,8,9,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,29,30,31
 	j	trap_enter
 
-	entry	trap_entry, trap_exit
+	/* stvec while a guest in VS-mode is loaded, and while none is */
+	.globl	trap_entry
+	.balign 4
+trap_entry:
+	csrrw	a0, CSR_SSCRATCH, a0
+	beqz	a0, from_hypervisor
+	leave	trap_exit, 1,2,3,4,5,6,7,8,9,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
 
 	/* a0: the vcpu to enter. Also the way into it for the first time: _Noreturn. */
 	.globl	trap_enter

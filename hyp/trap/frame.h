@@ -1,5 +1,5 @@
 /*
- * Offsets in struct frame, for entry.S; hyp/trap/run.c asserts that they are right.
+ * Offsets in structures, for entry.S and fast.S; run.c and depriv.c assert that they are right.
  */
 #ifndef HYP_TRAP_FRAME_H
 #define HYP_TRAP_FRAME_H
@@ -8,5 +8,30 @@
 #define FRAME_PC      256
 #define FRAME_HOST_SP 264
 #define FRAME_HOST_TP 272
+
+/* struct fast_path, in struct vcpu */
+#define FAST_TAG   280
+#define FAST_MIX   288
+#define FAST_SEQ   296
+#define FAST_SITES 304
+#define FAST_STATE 312
+#define FAST_TAKEN 320
+
+/* struct depriv_site */
+#define SITES	     256
+#define SITE_SHIFT   6
+#define SITE_PC	     0
+#define SITE_SATP    8
+#define SITE_SEQ     16
+#define SITE_HANDLER 24
+#define SITE_OPERAND 32
+#define SITE_READ    40
+#define SITE_WRITE   48
+#define SITE_OFFSET  56
+
+/* struct state_page */
+#define STATE_SSTATUS 0
+#define STATE_SIE     8
+#define STATE_SIP     16
 
 #endif

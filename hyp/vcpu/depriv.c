@@ -216,6 +216,10 @@ static void depriv_load(struct vcpu *v)
 	d->units = csr_read(CSR_SSTATUS) & UNITS;
 	d->counters = csr_read(CSR_SCOUNTEREN);
 	d->envcfg = csr_read(CSR_SENVCFG);
+	v->fast.tag = FAST_NEVER;
+	v->fast.seq = &v->shadow->code_seq;
+	v->fast.sites = d->sites;
+	v->fast.state = d->state;
 	d->host_satp = csr_read(CSR_SATP);
 	d->satp = d->host_satp;
 	d->stale = true;
@@ -316,6 +320,7 @@ static COLD void derive(struct vcpu *v)
 	uint64_t counters = wanted_counters(v), envcfg = wanted_envcfg(v);
 
 	d->stale = false;
+	depriv_site_enter(v);
 	d->regime = depriv_regime(v);
 	set_satp(d, shadow_satp(v->shadow, &v->view, &d->regime));
 	set_units(d, wanted_units(v));

@@ -48,7 +48,7 @@ struct depriv {
 	uint64_t retried_at, retried_pc; /* the last fault that was to be retried: shadowed.c */
 	uint64_t host_satp; /* what was in satp before @v was loaded, and must be after */
 	struct shadow_code code;   /* where the instruction was, by the last fetch */
-	struct depriv_sites sites; /* depriv_site.h */
+	struct depriv_site sites[DEPRIV_SITES];
 };
 
 /* Make @page, a frame of its own, the one that @v's CSRs lie in. Once; @v isn't loaded. */
@@ -92,5 +92,8 @@ bool depriv_csr(struct vcpu *v, uint32_t bits);
  * @writes, is nothing but a load or store there. Else -1.
  */
 int depriv_csr_offset(unsigned number, bool writes);
+
+/* The bits of CSR @number that a write sets, where it does nothing else; 0: it isn't so simple. */
+uint64_t depriv_csr_legal(unsigned number);
 
 #endif

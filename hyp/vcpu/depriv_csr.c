@@ -185,3 +185,12 @@ int depriv_csr_offset(unsigned number, bool writes)
 		return -1;
 	return row->offset;
 }
+
+uint64_t depriv_csr_legal(unsigned number)
+{
+	const struct csr_row *row = &rows[number - CSR_FIRST];
+
+	if (number < CSR_FIRST || number > CSR_LAST || row->is_special || number == CSR_SIE)
+		return 0;
+	return row->legal;
+}

@@ -9,12 +9,30 @@
 #include "hyp/arch/insn.h"
 #include "hyp/vcpu/vcpu.h"
 
+/* hyp/trap/fast.S */
+extern const char fast_set[], fast_set_immediate[], fast_clear[], fast_clear_immediate[],
+	fast_word[], fast_read[], fast_write[];
+#define FAST_ROW 8
+
 /* Two processes use the same addresses of their kernel in turns: their places lie apart. */
+static uint64_t mix_of(uint64_t satp)
+{
+	return (satp ^ satp >> 6) % DEPRIV_SITES;
+}
+
 static struct depriv_site *place_of(struct vcpu *v)
+{
+	uint64_t mix = mix_of(v->depriv.state->satp);
+
+	return &v->depriv.sites[((v->frame.pc >> 2) ^ mix) % DEPRIV_SITES];
+}
+
+void depriv_site_enter(struct vcpu *v)
 {
 	uint64_t satp = v->depriv.state->satp;
 
-	return &v->depriv.sites.site[(v->frame.pc >> 2 ^ satp ^ satp >> 6) % SITES];
+	v->fast.tag = v->depriv.user ? FAST_NEVER : satp;
+	v->fast.mix = mix_of(satp);
 }
 
 uint32_t depriv_site_recall(struct vcpu *v)
@@ -23,14 +41,53 @@ uint32_t depriv_site_recall(struct vcpu *v)
 
 	if (s->pc == v->frame.pc && s->satp == v->depriv.state->satp &&
 	    s->seq == shadow_code_seq(v->shadow))
-		return (uint32_t)s->bits;
+		return s->bits;
 	return 0;
+}
+
+static uint64_t address_of(const char *place)
+{
+	return (uint64_t)(uintptr_t)place;
+}
+
+/*
+ * What fast.S can do: sstatus.SIE set and cleared, and words of the state page written of which
+ * nothing is derived. By funct3, "Zicsr": 1..3 by register, 5..7 by immediate.
+ */
+static void choose_handler(struct depriv_site *s)
+{
+	static const char *const of_sstatus[8] = {
+		[2] = fast_set,
+		[3] = fast_clear,
+		[6] = fast_set_immediate,
+		[7] = fast_clear_immediate,
+	};
+	unsigned csr = s->bits >> 20, funct3 = s->bits >> 12 & 7, rs1 = s->bits >> 15 & 31;
+	int offset = depriv_csr_offset(csr, false);
+
+	if (!insn_is_system(s->bits))
+		return;
+	s->operand = rs1;
+	s->read = address_of(fast_read) + FAST_ROW * rs1;
+	s->write = address_of(fast_write) + FAST_ROW * (s->bits >> 7 & 31);
+	if (csr == CSR_SSTATUS && of_sstatus[funct3])
+		s->handler = address_of(of_sstatus[funct3]);
+	if (funct3 == 1 && depriv_csr_legal(csr) && offset >= 0) {
+		s->operand = depriv_csr_legal(csr);
+		s->offset = (uint32_t)offset;
+		s->handler = address_of(fast_word);
+	}
 }
 
 void depriv_site_note(struct vcpu *v, uint32_t bits)
 {
-	*place_of(v) = (struct depriv_site){ v->frame.pc, v->depriv.state->satp,
-					     shadow_code_seq(v->shadow), bits };
+	struct depriv_site s = { .pc = v->frame.pc,
+				 .satp = v->depriv.state->satp,
+				 .seq = shadow_code_seq(v->shadow),
+				 .bits = bits };
+
+	choose_handler(&s);
+	*place_of(v) = s;
 }
 
 /*

@@ -8,17 +8,34 @@
 #include <stdint.h>
 
 struct vcpu;
+struct state_page;
 
-/* True as long as the guest's satp and shadow_code_seq() are what they were. */
+/* True as long as the guest's satp and shadow_code_seq() are what they were. Known to fast.S. */
 struct depriv_site {
 	uint64_t pc, satp, seq;
-	uint64_t bits; /* of the original; 0: nothing is known */
+	uint64_t handler; /* where in hyp/trap/fast.S it is carried out; 0: not there */
+	uint64_t operand; /* the immediate, or the bits that can be written */
+	uint64_t read, write; /* rows for rs1 and rd there */
+	uint32_t offset;  /* of a word of the state page */
+	uint32_t bits;	  /* of the original; 0: nothing is known */
 };
 
-#define SITES 256
-struct depriv_sites {
-	struct depriv_site site[SITES];
+#define DEPRIV_SITES 256
+
+/* What fast.S needs of a vcpu. Right while the guest runs. */
+struct fast_path {
+	uint64_t tag; /* the guest's satp while it is in S-mode, FAST_NEVER in U */
+	uint64_t mix; /* of satp, into the place of a site */
+	const _Atomic uint64_t *seq;
+	struct depriv_site *sites;
+	struct state_page *state;
+	uint64_t taken; /* how often it did */
 };
+/* No satp: ASID and PPN all ones lie outside any memory. */
+#define FAST_NEVER UINT64_MAX
+
+/* The guest's privilege or satp has changed: what fast.S is to believe from now on. */
+void depriv_site_enter(struct vcpu *v);
 
 /* What was remembered of the guest's pc, or 0. */
 uint32_t depriv_site_recall(struct vcpu *v);

@@ -78,6 +78,7 @@ struct fault {
 
 struct vcpu {
 	struct frame frame; /* first: entry.S takes a vcpu's address for its frame's */
+	struct fast_path fast; /* second: fast.S */
 
 	/* Any hart. */
 	_Atomic uint32_t requests;     /* set of enum vcpu_request */

@@ -13,7 +13,8 @@ static uint64_t exits_of(const struct vm *vm, unsigned row)
 	uint64_t n = 0;
 
 	for (unsigned i = 0; i < vm->vcpus_n; i++)
-		n += vm->vcpus[i].exits[row];
+		n += vm->vcpus[i].exits[row] +
+		     (row == EXIT_ROW(CAUSE_BREAKPOINT, 0) ? vm->vcpus[i].fast.taken : 0);
 	return n;
 }
 

@@ -22,6 +22,8 @@ struct fake fake;
 /* hyp/trap/entry.S: the addresses are all that is asked. */
 void trap_entry(void);
 void trap_entry_depriv(void);
+extern const char fast_set[], fast_set_immediate[], fast_clear[], fast_clear_immediate[],
+	fast_word[], fast_read[], fast_write[];
 
 /* hyp/vcpu/fp_state.S; hyp/vcpu/fp.c declares the first four for itself. */
 void fp_registers_save(struct fp_state *to);
@@ -66,6 +68,9 @@ void fake_fence(enum fake_fence_kind kind, uint64_t at, uint64_t id)
 void trap_entry(void)
 {
 }
+
+const char fast_set[1], fast_set_immediate[1], fast_clear[1], fast_clear_immediate[1], fast_word[1],
+	fast_read[1], fast_write[1];
 
 void trap_entry_depriv(void)
 {

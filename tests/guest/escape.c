@@ -120,9 +120,9 @@ static void collect_targets(const struct mode *m)
 		add_target(at | RAM_BASE | 0x200000, m);
 		add_target(-at ^ (RAM_BASE | 0x200000), m);
 	}
-	for (uint64_t i = 0; i < 64; i++)
+	for (uint64_t i = 0; i < 64; i += 3)
 		add_target(i << 58 | i << 40 | i << 21, m);
-	for (uint64_t i = 1; i < 512; i += 4)
+	for (uint64_t i = 1; i < 512; i += 15)
 		add_target((uint64_t)((int64_t)(i << 55) >> (64 - m->va_bits)), m);
 }
 

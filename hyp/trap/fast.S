@@ -1,0 +1,168 @@
+/*
+ * The shortest exits: patched instructions of a guest in U-mode that change a word of its state
+ * page and nothing else. They need no stack, no C and four registers.
+ *
+ * On entry (from entry.S): a0 the vcpu, sscratch the guest's a0, t0..t3 saved in the frame; a
+ * breakpoint. What is known of the place is in struct depriv_site; what isn't known, or would
+ * have consequences, goes the long way (trap_slow), with nothing changed yet.
+ *
+ * Next to read: hyp/vcpu/depriv_site.c, which chooses the handler.
+ */
+#include "hyp/arch/csr.h"
+#include "hyp/trap/frame.h"
+
+	.option	norvc
+	.text
+
+	/* t1: sepc. Find the place's site: t2. */
+	.globl	fast_breakpoint
+fast_breakpoint:
+	ld	t3, FAST_MIX(a0)
+	srli	t2, t1, 2
+	xor	t2, t2, t3
+	andi	t2, t2, SITES - 1
+	slli	t2, t2, SITE_SHIFT
+	ld	t3, FAST_SITES(a0)
+	add	t2, t2, t3
+	ld	t3, SITE_PC(t2)
+	bne	t3, t1, trap_slow
+	ld	t3, SITE_SATP(t2)
+	ld	t0, FAST_TAG(a0)
+	bne	t3, t0, trap_slow
+	ld	t3, FAST_SEQ(a0)
+	ld	t0, SITE_SEQ(t2)
+	ld	t3, 0(t3)
+	bne	t3, t0, trap_slow
+	ld	t3, SITE_HANDLER(t2)
+	ld	t1, SITE_OPERAND(t2)
+	beqz	t3, trap_slow
+	jr	t3
+
+	/* CSRRS of sstatus, by register and by immediate: SIE alone, and if nothing waits for it */
+	.globl	fast_set, fast_set_immediate
+fast_set:
+	ld	t3, SITE_READ(t2)
+	jalr	t0, t3
+fast_set_immediate:
+	andi	t0, t1, ~SSTATUS_SIE
+	bnez	t0, trap_slow
+	ld	t3, FAST_STATE(a0)
+	ld	t0, STATE_SIP(t3)
+	ld	t3, STATE_SIE(t3)
+	and	t0, t0, t3
+	bnez	t0, trap_slow
+	ld	t3, FAST_STATE(a0)
+	ld	t0, STATE_SSTATUS(t3)
+	or	t1, t0, t1
+	j	fast_write_sstatus
+
+	/* CSRRC of sstatus: SIE alone */
+	.globl	fast_clear, fast_clear_immediate
+fast_clear:
+	ld	t3, SITE_READ(t2)
+	jalr	t0, t3
+fast_clear_immediate:
+	andi	t0, t1, ~SSTATUS_SIE
+	bnez	t0, trap_slow
+	ld	t3, FAST_STATE(a0)
+	ld	t0, STATE_SSTATUS(t3)
+	not	t1, t1
+	and	t1, t0, t1
+fast_write_sstatus:
+	sd	t1, STATE_SSTATUS(t3)
+	ld	t3, SITE_WRITE(t2)
+	jr	t3
+
+	/* CSRRW of a word of which some bits can be written, without consequences */
+	.globl	fast_word
+fast_word:
+	ld	t3, SITE_READ(t2)
+	jalr	t0, t3
+	ld	t3, SITE_OPERAND(t2)
+	and	t1, t1, t3
+	lwu	t0, SITE_OFFSET(t2)
+	ld	t3, FAST_STATE(a0)
+	add	t3, t3, t0
+	ld	t0, 0(t3)
+	sd	t1, 0(t3)
+	ld	t3, SITE_WRITE(t2)
+	jr	t3
+
+	/* The instruction is done: on to the next. */
+fast_done:
+	ld	t0, FAST_TAKEN(a0)
+	csrr	t1, CSR_SEPC
+	addi	t0, t0, 1
+	addi	t1, t1, 4
+	sd	t0, FAST_TAKEN(a0)
+	csrw	CSR_SEPC, t1
+	ld	t0, FRAME_X(5)(a0)
+	ld	t1, FRAME_X(6)(a0)
+	ld	t2, FRAME_X(7)(a0)
+	ld	t3, FRAME_X(28)(a0)
+	csrrw	a0, CSR_SSCRATCH, a0
+	sret
+
+	/*
+	 * The guest's register n to t1, and t0 to it: row n of each, FAST_ROW bytes. Those that are
+	 * saved are in the frame, a0 is in sscratch.
+	 */
+	.globl	fast_read
+fast_read:
+	li	t1, 0
+	jr	t0
+	.irp	n, 1,2,3,4
+	mv	t1, x\n
+	jr	t0
+	.endr
+	.irp	n, 5,6,7
+	ld	t1, FRAME_X(\n)(a0)
+	jr	t0
+	.endr
+	.irp	n, 8,9
+	mv	t1, x\n
+	jr	t0
+	.endr
+	csrr	t1, CSR_SSCRATCH
+	jr	t0
+	.irp	n, 11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27
+	mv	t1, x\n
+	jr	t0
+	.endr
+	ld	t1, FRAME_X(28)(a0)
+	jr	t0
+	.irp	n, 29,30,31
+	mv	t1, x\n
+	jr	t0
+	.endr
+
+	.globl	fast_write
+fast_write:
+	nop
+	j	fast_done
+	.irp	n, 1,2,3,4
+	mv	x\n, t0
+	j	fast_done
+	.endr
+	.irp	n, 5,6,7
+	sd	t0, FRAME_X(\n)(a0)
+	j	fast_done
+	.endr
+	.irp	n, 8,9
+	mv	x\n, t0
+	j	fast_done
+	.endr
+	csrw	CSR_SSCRATCH, t0
+	j	fast_done
+	.irp	n, 11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27
+	mv	x\n, t0
+	j	fast_done
+	.endr
+	sd	t0, FRAME_X(28)(a0)
+	j	fast_done
+	.irp	n, 29,30,31
+	mv	x\n, t0
+	j	fast_done
+	.endr
+	.globl	fast_end
+fast_end:
