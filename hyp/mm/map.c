@@ -1,5 +1,6 @@
 /*
- * The hypervisor's own table. Never changed once it is in use; see map.h for its shape.
+ * The hypervisor's own table. Never changed once it is in use, but for map_set_lower_half(); see
+ * map.h for its shape.
  *
  * Invariant: no page is both writable and executable, none has the U bit. Pointers are physical
  * addresses here, since translation is still off.
@@ -26,9 +27,11 @@ uint64_t map_satp;
 static pte_t tables[PT_MAX_LEVELS][PT_ENTRIES] __attribute__((aligned(4096)));
 static pte_t image_pages[IMAGE_TABLES][PT_ENTRIES] __attribute__((aligned(4096)));
 
+static uint64_t global; /* PTE_G, or 0 where other roots have other things at our addresses */
+
 static pte_t leaf(uint64_t at, uint64_t rights)
 {
-	return pte_make(at, PTE_V | PTE_R | PTE_A | PTE_D | PTE_G | rights);
+	return pte_make(at, PTE_V | PTE_R | PTE_A | PTE_D | global | rights);
 }
 
 static pte_t pointer(const void *table)
@@ -72,6 +75,7 @@ struct map map_build(const struct pt_mode *m)
 
 	/* What a wider mode left here would mean other addresses now. */
 	memset(tables, 0, sizeof(tables));
+	global = root == GIGA_LEVEL ? 0 : PTE_G;
 	map_image();
 	for (uint64_t i = 0; i < MAP_BYTES / GIGAPAGE; i++)
 		tables[GIGA_LEVEL][first + i] = leaf(i * GIGAPAGE, PTE_W);
@@ -98,4 +102,12 @@ const struct pt_mode *map_mode(void)
 const pte_t *map_root(void)
 {
 	return phys_pointer(hpa((map_satp & ATP_PPN_MASK) << PAGE_SHIFT));
+}
+
+void map_set_lower_half(const void *table)
+{
+	pte_t *root = phys_pointer(hpa((map_satp & ATP_PPN_MASK) << PAGE_SHIFT));
+
+	for (unsigned i = 0; i < PT_ENTRIES / 2; i++)
+		root[i] = pte_make(phys_address(table).v, PTE_V);
 }

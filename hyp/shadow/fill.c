@@ -158,7 +158,7 @@ static struct shadow_answer map_ram(const struct request *q, struct place p, pte
 		}
 		shadow_clear(st, p.t, p.index);
 	}
-	shadow_map(st, p.t, p.index, p.t->key.kind == SHADOW_MIRROR ? seen : 0, leaf);
+	shadow_map(st, p.t, p.index, table_mirrors(p.t) ? seen : 0, leaf);
 	return answer(SHADOW_RESUME);
 }
 
@@ -184,7 +184,7 @@ static void note_accessed(struct shadow_state *st, const struct shadow_table *t,
 	while (number) {
 		struct shadow_table *other = shadow_table_of(st, number);
 
-		if (other->key.kind == SHADOW_MIRROR && entry_in_use(other, index) &&
+		if (table_mirrors(other) && entry_in_use(other, index) &&
 		    other->seen[index] == before)
 			other->seen[index] = now;
 		number = other->same;
@@ -287,9 +287,8 @@ static struct shadow_table *below_root(const struct request *q, struct place p, 
 		key.base = (q->r->atp & ATP_PPN_MASK) << PAGE_SHIFT;
 		key.role = q->role;
 		key.half = q->at.v >> 63 ? HALF_HIGH : HALF_LOW;
-		if (key.half == HALF_HIGH && q->st->state_allowed &&
-		    !(q->role & (ROLE_USER | ROLE_MXR)))
-			key.owner = (uint8_t)(q->w->vcpu + 1);
+		if (key.half == HALF_HIGH)
+			key.owner = shadow_state_owner(q->st, q->w, q->role);
 		child = mirror(q, key, p.index, why);
 	} else {
 		child = shadow_make(q->st, &key, NULL);
@@ -376,6 +375,12 @@ static struct shadow_answer fill(const struct request *q, struct shadow_table *r
 		return map(q, p, 0, gpa(q->at.v), RWX);
 	if (!vsstage_is_canonical(m, q->at))
 		return answer(SHADOW_PAGE);
+	if (root->key.kind == SHADOW_TOP)
+		return fill_mirror(q, root);
+	if (m->levels == root->key.level + 1u) /* and yet it mirrors nothing */
+		return answer(gstage_is_ram(q->st->gs, gpa((q->r->atp & ATP_PPN_MASK) << PAGE_SHIFT))
+				      ? SHADOW_NOMEM
+				      : SHADOW_ACCESS);
 	for (;;) {
 		struct shadow_table *child = below_root(q, p, m->levels, &why);
 
@@ -391,12 +396,16 @@ struct shadow_answer shadow_fault(struct shadow *s, struct shadow_view *w, const
 				  gva_t at, enum access want)
 {
 	struct request q = { s->state, w, r, at, want, (uint8_t)shadow_role(r) };
+	struct shadow_table *root;
 	struct shadow_answer a;
 
 	lock_take(&q.st->gs->lock);
 	shadow_begin(q.st);
 	s->stats.faults++;
-	a = fill(&q, shadow_space_of(q.st, w, r)->root[q.role]);
+	root = shadow_space_of(q.st, w, r)->root[q.role];
+	if (q.st->windowed)
+		shadow_window_give_way(q.st, root, at);
+	a = fill(&q, root);
 	lock_release(&q.st->gs->lock);
 	return a;
 }

@@ -67,6 +67,7 @@ struct shadow_space;
 /* What one vcpu keeps. Zero-initialise, then set .vcpu and .state_page. Its own hart only. */
 struct shadow_view {
 	struct shadow_space *space; /* the one of .atp; NULL: to be looked up */
+	const uint64_t *satps;	    /* of .space, by role; 0: no root yet */
 	uint64_t atp;		    /* the guest's satp */
 	unsigned vcpu;		    /* 0.. */
 	gva_t pc;		    /* of the instruction that faulted, before shadow_fault() */
@@ -89,11 +90,55 @@ struct shadow {
 MUST_USE enum err shadow_init(struct shadow *s, struct gstage *gs, enum shadow_policy policy,
 			      bool patch);
 
+/*
+ * Where the hypervisor is while a guest runs. A host with Sv57 or Sv48 has addresses that a guest of
+ * a narrower mode can't name: the hypervisor's map lies there in every shadow root, and a trap ends
+ * in it at once. That is the way wherever it can be, since it costs nothing.
+ *
+ * On a host that has only Sv39, or was told to use that, it can't be: guests need Sv39 as well. There
+ * a shadow root holds nothing of the hypervisor but two pages without U in a window, which moves out
+ * of the guest's way; through it each exit changes satp, and each entry does again. Guests have the
+ * host's own mode on such a host alone: Linux takes the widest that it is given, and would pay for
+ * that in every exit.
+ */
+
 /**
  * Modes of satp that a guest can have on this host: whether value @mode of its MODE field may be
  * written. Bare always may.
  */
 bool shadow_mode_works(uint64_t mode);
+
+/* Whether guests on this host are entered and left through windows. Then satp isn't the backend's
+ * to write, and stvec is shadow_window_load()'s and shadow_window_enter()'s. */
+bool shadow_has_windows(void);
+
+/**
+ * From now on this hart's traps of the guest go on at @arrive, with a0 = @vcpu, whose frame has t0
+ * already and is to get the guest's a0 from sscratch; those of ourselves at @bug.
+ */
+void shadow_window_load(const void *vcpu, uint64_t arrive, uint64_t bug);
+
+/* This hart's next entry is to regime @r of @w's vcpu, by what shadow_satp() has just answered. */
+void shadow_window_enter(const struct shadow_view *w, const struct regime *r);
+
+/*
+ * Who asks: one shadow each. MXR in user mode differs too; SUM there doesn't matter. In Bare mode
+ * nobody's rights differ, but only the kernel executes patched copies.
+ */
+enum { ROLE_USER = 1, ROLE_SUM = 2, ROLE_MXR = 4, ROLES = 8 };
+static inline unsigned shadow_role(const struct regime *r)
+{
+	unsigned role = r->user ? ROLE_USER : 0;
+
+	if (r->atp >> ATP_MODE_SHIFT == ATP_MODE_BARE)
+		return role;
+	if (r->sum && !r->user)
+		role |= ROLE_SUM;
+	return r->mxr ? role | ROLE_MXR : role;
+}
+
+/* As shadow_satp(), where a root may have to be made. */
+uint64_t shadow_find_satp(struct shadow *s, struct shadow_view *w, const struct regime *r);
 
 /**
  * The value for the hardware's satp under which @w's vcpu runs in regime @r. Costs little where
@@ -101,7 +146,14 @@ bool shadow_mode_works(uint64_t mode);
  * What the hart remembers of another value is not to be used: the caller fences after the write
  * unless shadow_has_asids().
  */
-uint64_t shadow_satp(struct shadow *s, struct shadow_view *w, const struct regime *r);
+static inline uint64_t shadow_satp(struct shadow *s, struct shadow_view *w, const struct regime *r)
+{
+	uint64_t satp;
+
+	if (w->space && w->atp == r->atp && (satp = w->satps[shadow_role(r)]) != 0)
+		return satp;
+	return shadow_find_satp(s, w, r);
+}
 
 /* Whether the values of shadow_satp() differ in ASIDs. */
 bool shadow_has_asids(void);

@@ -41,20 +41,13 @@ bool shadow_has_asids(void)
 	return asids >= SPACES * ROLES;
 }
 
-/* The hypervisor needs a part of the address space that the guest can't name. */
+/* The hypervisor needs a part of the address space that the guest can't name, or a window. */
 bool shadow_mode_works(uint64_t mode)
 {
 	const struct pt_mode *m = vsstage_mode(mode << ATP_MODE_SHIFT);
 
-	return mode == ATP_MODE_BARE || (m && m->levels < map_mode()->levels);
-}
-
-/* In Bare mode nobody's rights differ; but only the kernel executes patched copies. */
-unsigned shadow_role(const struct regime *r)
-{
-	if (!vsstage_mode(r->atp))
-		return r->user ? ROLE_USER : 0;
-	return (r->user ? ROLE_USER : r->sum ? ROLE_SUM : 0) | (r->mxr ? ROLE_MXR : 0);
+	return mode == ATP_MODE_BARE ||
+	       (m && m->levels < map_mode()->levels + (shadow_has_windows() ? 1 : 0));
 }
 
 /* --- a G-stage leaf was replaced --- */
@@ -159,23 +152,64 @@ static struct shadow_space *enter_space(struct shadow_state *st, struct shadow_v
 	space->last = ++st->clock;
 	st->views[w->vcpu] = w;
 	w->space = space;
+	w->satps = space->satp;
 	w->atp = atp;
 	atomic_fetch_or(&st->gs->harts, UINT64_C(1) << this_hart()->index);
 	return space;
+}
+
+static void map_hypervisor(struct shadow_table *root)
+{
+	const pte_t *host = map_root();
+
+	for (unsigned i = 0; i < PT_ENTRIES; i++)
+		if (pte_is_valid(host[i]))
+			root->hw[i] = host[i];
+}
+
+/* The guest's root page, if the shadow's root is to mirror it and can. */
+static pte_t *root_page(struct shadow_state *st, uint64_t atp)
+{
+	const struct pt_mode *m = vsstage_mode(atp);
+	gpa_t at = gpa((atp & ATP_PPN_MASK) << PAGE_SHIFT);
+	struct gstage_entry g;
+
+	if (!m || m->levels < map_mode()->levels || !gstage_is_ram(st->gs, at) ||
+	    gstage_reach(st->gs, at, ACCESS_STORE, &g) != OK)
+		return NULL;
+	return phys_pointer(g.to);
+}
+
+static struct shadow_table *new_root(struct shadow_state *st, const struct shadow_view *w,
+				     unsigned role)
+{
+	struct shadow_key key = { .kind = SHADOW_ROOT, .level = (uint8_t)(map_mode()->levels - 1) };
+	pte_t *guest = root_page(st, w->atp);
+	struct shadow_table *root;
+
+	if (guest) {
+		key.kind = SHADOW_TOP;
+		key.base = (w->atp & ATP_PPN_MASK) << PAGE_SHIFT;
+		key.role = (uint8_t)role;
+		key.owner = shadow_state_owner(st, w, role);
+	}
+	root = shadow_make(st, &key, guest);
+	if (guest)
+		shadow_protect(st, root);
+	if (st->windowed)
+		shadow_window_open(root);
+	else
+		map_hypervisor(root);
+	return root;
 }
 
 /* The hypervisor's own entries, and nothing else yet. The ASID may have been another root's. */
 static void make_root(struct shadow_state *st, struct shadow_view *w, unsigned role)
 {
 	struct shadow_space *space = w->space;
-	struct shadow_key key = { .kind = SHADOW_ROOT, .level = (uint8_t)(map_mode()->levels - 1) };
-	struct shadow_table *root = shadow_make(st, &key, NULL);
-	const pte_t *host = map_root();
+	struct shadow_table *root = new_root(st, w, role);
 	uint64_t asid = 1 + (uint64_t)(space - st->spaces[w->vcpu]) * ROLES + role;
 
-	for (unsigned i = 0; i < PT_ENTRIES; i++)
-		if (pte_is_valid(host[i]))
-			root->hw[i] = host[i];
 	space->root[role] = root;
 	st->links_seq++;
 	space->satp[role] = (uint64_t)map_mode()->atp_mode << ATP_MODE_SHIFT |
@@ -197,9 +231,9 @@ struct shadow_space *shadow_space_of(struct shadow_state *st, struct shadow_view
 	return w->space;
 }
 
-static COLD uint64_t find_satp(struct shadow_state *st, struct shadow_view *w,
-			       const struct regime *r)
+uint64_t shadow_find_satp(struct shadow *s, struct shadow_view *w, const struct regime *r)
 {
+	struct shadow_state *st = s->state;
 	uint64_t satp;
 
 	lock_take(&st->gs->lock);
@@ -207,15 +241,6 @@ static COLD uint64_t find_satp(struct shadow_state *st, struct shadow_view *w,
 	satp = shadow_space_of(st, w, r)->satp[shadow_role(r)];
 	lock_release(&st->gs->lock);
 	return satp;
-}
-
-uint64_t shadow_satp(struct shadow *s, struct shadow_view *w, const struct regime *r)
-{
-	uint64_t satp;
-
-	if (w->space && w->atp == r->atp && (satp = w->space->satp[shadow_role(r)]) != 0)
-		return satp;
-	return find_satp(s->state, w, r);
 }
 
 /* The leaf that the hardware finds for @at; NULL: none. */
@@ -283,6 +308,9 @@ enum err shadow_init(struct shadow *s, struct gstage *gs, enum shadow_policy pol
 	st->clock = 1;
 	st->links_seq = 1;
 	st->state_allowed = patch;
+	st->windowed = shadow_has_windows();
+	if (st->windowed)
+		shadow_windows_init();
 	*s = (struct shadow){ .policy = policy, .patch = patch, .code_seq = s->code_seq + 1 };
 	if ((e = shadow_tables_init(st)) || (e = shadow_copies_init(st)))
 		return e;

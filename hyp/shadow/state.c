@@ -29,6 +29,12 @@ bool shadow_is_state_leaf(const struct shadow_state *st, const struct shadow_tab
 	return t->key.owner && pte_address(hw) == st->views[t->key.owner - 1]->state_page.v;
 }
 
+uint8_t shadow_state_owner(const struct shadow_state *st, const struct shadow_view *w,
+			   unsigned role)
+{
+	return st->state_allowed && !(role & (ROLE_USER | ROLE_MXR)) ? (uint8_t)(w->vcpu + 1) : 0;
+}
+
 void shadow_map_state(struct shadow_state *st, const struct shadow_view *w, struct shadow_table *t,
 		      unsigned index, pte_t seen)
 {

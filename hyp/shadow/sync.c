@@ -59,7 +59,7 @@ static void sync_table(struct shadow_state *st, struct shadow_table *t, bool glo
 
 static bool is_comparable(const struct shadow_table *t)
 {
-	return t->key.kind == SHADOW_MIRROR && !t->is_protected;
+	return table_mirrors(t) && !t->is_protected;
 }
 
 /* @t and what hangs on it, each once a round. At most as deep as tables have levels. */
@@ -148,17 +148,22 @@ static unsigned index_at(const struct shadow_table *t, gva_t at)
 }
 
 /* A 64 KiB page is sixteen entries that are one. */
-static void sync_leaf_entry(struct shadow_state *st, struct shadow_table *t, unsigned index)
+static COLD void sync_napot(struct shadow_state *st, struct shadow_table *t, unsigned index)
 {
 	unsigned first = index & ~15u;
 
-	if (entry_in_use(t, index))
-		sync_entry(st, t, index);
-	if (!t->has_napot)
-		return;
 	for (unsigned i = first; i < first + 16; i++)
 		if (entry_in_use(t, i) && (t->seen[i] & PTE_N))
 			sync_entry(st, t, i);
+}
+
+static inline void sync_leaf_entry(struct shadow_state *st, struct shadow_table *t, unsigned index)
+{
+	if (entry_in_use(t, index) &&
+	    __atomic_load_n(&t->guest[index], __ATOMIC_RELAXED) != t->seen[index])
+		sync_entry(st, t, index);
+	if (t->has_napot)
+		sync_napot(st, t, index);
 }
 
 /* Of the path to @at under @t, down to where it ends or was walked already. */
@@ -184,7 +189,7 @@ static void sync_page_of(struct shadow_state *st, struct shadow_table *t, gva_t 
 }
 
 /* Whether the last fence's way is this one's, too; then it is done. */
-static bool sync_by_memo(struct shadow_state *st, gva_t at, uint64_t asid)
+static inline bool sync_by_memo(struct shadow_state *st, gva_t at, uint64_t asid)
 {
 	const struct shadow_fence_memo *m = &st->memo;
 
@@ -329,21 +334,20 @@ static void fence_spaces(struct shadow_state *st, const gva_t *at, const uint64_
 		}
 }
 
-static void fence_lazily(struct shadow_state *st, const gva_t *at, const uint64_t *asid)
+static uint64_t asid_of(const uint64_t *asid)
 {
-	uint64_t id = asid ? *asid & SATP_ASID_MASK : ~UINT64_C(0);
+	return asid ? *asid & SATP_ASID_MASK : ~UINT64_C(0);
+}
 
-	if (!asid)
-		st->fence_seq++;
-	if (at && sync_by_memo(st, *at, id))
-		return;
+static COLD void fence_lazily(struct shadow_state *st, const gva_t *at, const uint64_t *asid)
+{
 	st->round++;
 	st->memo = (struct shadow_fence_memo){ .seq = 1 };
 	fence_spaces(st, at, asid);
 	if (at && st->memo.seq) {
 		st->memo.seq = st->links_seq;
 		st->memo.mega = at->v / MEGAPAGE;
-		st->memo.asid = id;
+		st->memo.asid = asid_of(asid);
 	} else {
 		memo_forget(&st->memo);
 	}
@@ -355,10 +359,14 @@ void shadow_fence(struct shadow *s, const gva_t *at, const uint64_t *asid)
 
 	lock_take(&st->gs->lock);
 	s->stats.fences++;
-	if (s->policy == SHADOW_LAZY)
-		fence_lazily(st, at, asid);
-	else if (st->unsynced)
+	if (s->policy == SHADOW_LAZY) {
+		if (!asid)
+			st->fence_seq++;
+		if (!at || !sync_by_memo(st, *at, asid_of(asid)))
+			fence_lazily(st, at, asid);
+	} else if (st->unsynced) {
 		protect_again(st);
+	}
 	lock_release(&st->gs->lock);
 }
 
@@ -373,7 +381,7 @@ static void written(struct shadow_state *st, gpa_t to)
 	for (uint32_t n = shadow_gfn_of(st, to)->tables; n; n = shadow_table_of(st, n)->same) {
 		struct shadow_table *t = shadow_table_of(st, n);
 
-		if (t->key.kind == SHADOW_MIRROR && t->key.base == align_down(to.v, PAGE_SIZE) &&
+		if (table_mirrors(t) && t->key.base == align_down(to.v, PAGE_SIZE) &&
 		    entry_in_use(t, index))
 			sync_entry(st, t, index);
 	}

@@ -171,7 +171,7 @@ gpa_t shadow_leaf_base(const struct shadow_table *t, unsigned index)
 {
 	uint64_t span = pt_span(t->key.level);
 
-	if (t->key.kind == SHADOW_MIRROR)
+	if (table_mirrors(t))
 		return vsstage_leaf_address(t->seen[index], t->key.level, gva(index * span));
 	return gpa(t->key.base + index * span);
 }
@@ -328,7 +328,7 @@ struct shadow_table *shadow_find(const struct shadow_state *st, const struct sha
 	return NULL;
 }
 
-/* A root's base is no guest memory's: it is in no list of the same base. */
+/* A root that mirrors nothing is in no list of the same base. */
 static bool has_base(const struct shadow_table *t)
 {
 	return t->key.kind != SHADOW_ROOT;
@@ -381,11 +381,17 @@ static void clear_all(struct shadow_state *st, struct shadow_table *t)
 			shadow_clear(st, t, w * 64 + bit_lowest(t->valid[w]));
 }
 
+/* What belongs to a space goes with it, and at no other time. */
+static bool is_root(const struct shadow_table *t)
+{
+	return t->key.kind == SHADOW_ROOT || t->key.kind == SHADOW_TOP;
+}
+
 /* Roots hold the hypervisor's entries too, which hang in no chain. */
 static void empty(struct shadow_state *st, struct shadow_table *t)
 {
 	clear_all(st, t);
-	if (t->key.kind == SHADOW_ROOT)
+	if (is_root(t))
 		memset(t->hw, 0, PAGE_SIZE);
 }
 
@@ -394,10 +400,10 @@ void shadow_drop(struct shadow_state *st, struct shadow_table *t)
 	clear_chain(st, &t->parents, false);
 	empty(st, t);
 	shadow_forget_protection(st, t);
-	if (has_base(t)) {
+	if (has_base(t))
 		remove_same(st, t);
+	if (!is_root(t))
 		remove_from_ages(st, t);
-	}
 	t->newer = st->limbo;
 	st->limbo = t->number;
 	st->links_seq++;
@@ -462,10 +468,10 @@ struct shadow_table *shadow_make(struct shadow_state *st, const struct shadow_ke
 	t->has_napot = false;
 	t->visited = 0;
 	t->parents = 0;
-	if (has_base(t)) {
+	if (has_base(t))
 		add_same(st, t);
+	if (!is_root(t))
 		add_newest(st, t);
-	}
 	return t;
 }
 

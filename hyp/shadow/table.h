@@ -4,12 +4,15 @@
  *
  *   satp -> root -> (stems) -> top -> mirror -> mirror -> leaf
  *                                \-> direct -> leaf
+ *   satp -> root that mirrors -> mirror -> leaf
  *
  * A root belongs to one vcpu, one guest satp and one role, and maps the hypervisor too. Where the
  * guest's mode is narrower than the host's by more than a level, stems lead from it to the two tops,
  * which mirror the guest's root page: one for the canonical addresses from 0 up, one for those
- * down from the end. A mirror table has the guest's table page behind it; a direct table takes the
- * place of one leaf of the guest that is larger than what can be mapped at once.
+ * down from the end. Where it is as wide as the host's, the root itself mirrors the guest's root page
+ * and maps, of the hypervisor, only a window (window.c). A mirror table has the guest's table page
+ * behind it; a direct table takes the place of one leaf of the guest that is larger than what can be
+ * mapped at once.
  *
  * Each entry in use hangs in one chain: a leaf in that of the guest memory it maps (the reverse
  * map), any other in that of the table it points to (its parents).
@@ -20,11 +23,9 @@
 #include "hyp/lib/bits.h"
 #include "hyp/shadow/shadow.h"
 
-/* Who asks: one shadow each. MXR in user mode differs too; SUM there doesn't matter. */
-enum { ROLE_USER = 1, ROLE_SUM = 2, ROLE_MXR = 4, ROLES = 8 };
-
 enum shadow_kind {
 	SHADOW_ROOT,   /* roots and stems: belong to a space */
+	SHADOW_TOP,    /* a root that mirrors: both */
 	SHADOW_MIRROR, /* .guest is behind it */
 	SHADOW_DIRECT, /* part of one large leaf of the guest, or of Bare mode */
 	SHADOW_STATE,  /* leads to a state page, where the guest has no table */
@@ -61,6 +62,7 @@ struct shadow_table {
 	uint32_t older, newer;		 /* in order of making; or .newer in a list of free ones */
 	uint32_t visited;		 /* sync.c: the round that looked at it last */
 	uint32_t next_unsynced;		 /* sync.c */
+	uint16_t window;		 /* of a root: the entry that is its window's, window.c */
 	bool is_protected;		 /* the guest's page has no writable mapping */
 	bool has_napot; /* some leaf is part of 64 KiB */
 	bool leads_to_copy; /* some leaf below maps a patched copy */
@@ -130,6 +132,7 @@ struct shadow_state {
 	uint64_t clock;
 	struct shadow_copy *copies; /* patch.c; [0] isn't used */
 	bool state_allowed, state_used; /* state.c */
+	bool windowed;			/* shadow_has_windows() */
 	entry_id state_maps;		/* leaves that map state pages */
 	struct shadow_view *views[SHADOW_VCPUS];
 	struct shadow_space spaces[SHADOW_VCPUS][SPACES];
@@ -144,6 +147,12 @@ struct shadow_region *shadow_region_of(const struct shadow_state *st, unsigned l
 static inline bool entry_in_use(const struct shadow_table *t, unsigned index)
 {
 	return (t->valid[index / 64] >> index % 64 & 1) != 0;
+}
+
+/* Whether a page of the guest's tables is behind @t. */
+static inline bool table_mirrors(const struct shadow_table *t)
+{
+	return t->key.kind == SHADOW_MIRROR || t->key.kind == SHADOW_TOP;
 }
 
 /* The table that entry @index of @t points to; NULL where it is a leaf. It is in use. */
@@ -231,6 +240,9 @@ void shadow_drop_copies(struct shadow_state *st);
 
 /* Whether @at is where state pages are, for accesses of @role. */
 bool shadow_is_state_page(unsigned role, gva_t at);
+/* .owner of a table of @role that @w's vcpu's state page could hang under. */
+uint8_t shadow_state_owner(const struct shadow_state *st, const struct shadow_view *w,
+			   unsigned role);
 /* Map it for @w's vcpu: entry @index of @t, made from the guest's @seen, which maps nothing, leads
  * there from now on. */
 void shadow_map_state(struct shadow_state *st, const struct shadow_view *w, struct shadow_table *t,
@@ -240,9 +252,18 @@ void shadow_give_up_state(struct shadow_state *st);
 /* Whether leaf @hw of a table with @owner maps the state page. */
 bool shadow_is_state_leaf(const struct shadow_state *st, const struct shadow_table *t, pte_t hw);
 
+/* window.c; only where the host has windows */
+
+/* Once, before other harts run. */
+void shadow_windows_init(void);
+/* The new @root has one. */
+void shadow_window_open(struct shadow_table *root);
+/* The guest, which is loaded here, can't do without @at: if the window is there it moves. */
+void shadow_window_give_way(struct shadow_state *st, struct shadow_table *root, gva_t at);
+extern const char trap_window[]; /* hyp/trap/window.S: the page of the stub */
+
 /* space.c */
 
-unsigned shadow_role(const struct regime *r);
 /* Give up the roots of all spaces that no hart can be in: they are what eviction spares. */
 void shadow_forget_idle(struct shadow_state *st);
 /* The space of @w's satp, with a root for @r's role. */

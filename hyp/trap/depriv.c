@@ -28,7 +28,12 @@ _Static_assert(offsetof(struct depriv_site, handler) == SITE_HANDLER, "SITE_HAND
 _Static_assert(offsetof(struct depriv_site, operand) == SITE_OPERAND, "SITE_OPERAND");
 _Static_assert(offsetof(struct depriv_site, read) == SITE_READ, "SITE_READ");
 _Static_assert(offsetof(struct depriv_site, write) == SITE_WRITE, "SITE_WRITE");
+_Static_assert(offsetof(struct depriv_site, read2) == SITE_READ2, "SITE_READ2");
 _Static_assert(offsetof(struct depriv_site, offset) == SITE_OFFSET, "SITE_OFFSET");
+_Static_assert(offsetof(struct depriv_site, call) == SITE_CALL, "SITE_CALL");
+_Static_assert(offsetof(struct vcpu, fast.rs2) == FAST_RS2, "FAST_RS2");
+_Static_assert(offsetof(struct vcpu, fast.read) == FAST_READ, "FAST_READ");
+_Static_assert(offsetof(struct vcpu, fast.write) == FAST_WRITE, "FAST_WRITE");
 _Static_assert(offsetof(struct state_page, sstatus) == STATE_SSTATUS, "STATE_SSTATUS");
 _Static_assert(offsetof(struct state_page, sie) == STATE_SIE, "STATE_SIE");
 _Static_assert(offsetof(struct state_page, sip) == STATE_SIP, "STATE_SIP");

@@ -11,6 +11,7 @@
 #include "hyp/trap/frame.h"
 
 #define CAUSE_NUMBER_BREAKPOINT 3
+#define CAUSE_NUMBER_ECALL_U	8
 
 	.text
 
@@ -29,12 +30,12 @@
 	call	\exit
 	.endm
 
-	/* stvec while a guest in U-mode is loaded; a breakpoint may be short: fast.S */
+	/* stvec while a guest in U-mode is loaded; a breakpoint or call may be short: fast.S */
 	.globl	trap_entry_depriv, trap_slow
 	.balign 4
 trap_entry_depriv:
 	csrrw	a0, CSR_SSCRATCH, a0
-	beqz	a0, from_hypervisor
+	beqz	a0, trap_from_hypervisor
 	sd	t0, FRAME_X(5)(a0)
 	sd	t1, FRAME_X(6)(a0)
 	csrr	t0, CSR_SCAUSE
@@ -43,6 +44,8 @@ trap_entry_depriv:
 	addi	t0, t0, -CAUSE_NUMBER_BREAKPOINT
 	sd	t3, FRAME_X(28)(a0)
 	beqz	t0, fast_breakpoint
+	addi	t0, t0, CAUSE_NUMBER_BREAKPOINT - CAUSE_NUMBER_ECALL_U
+	beqz	t0, fast_ecall
 trap_slow:
 	leave	trap_exit_depriv, 1,2,3,4,8,9,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,29,30,31
 	j	trap_enter
@@ -52,7 +55,7 @@ trap_slow:
 	.balign 4
 trap_entry:
 	csrrw	a0, CSR_SSCRATCH, a0
-	beqz	a0, from_hypervisor
+	beqz	a0, trap_from_hypervisor
 	leave	trap_exit, 1,2,3,4,5,6,7,8,9,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
 
 	/* a0: the vcpu to enter. Also the way into it for the first time: _Noreturn. */
@@ -70,7 +73,8 @@ trap_enter:
 
 	/* sscratch holds a0 now, and must be 0 again; t registers may be in use by the guest load,
 	   which is a call: it lets them go */
-from_hypervisor:
+	.globl	trap_from_hypervisor
+trap_from_hypervisor:
 	csrrw	a0, CSR_SSCRATCH, zero
 	csrr	t0, CSR_SEPC
 	lla	t1, guest_fetch_half_load

@@ -1,10 +1,11 @@
 /*
- * The shortest exits: patched instructions of a guest in U-mode that change a word of its state
- * page and nothing else. They need no stack, no C and four registers.
+ * The shortest exits of a guest in U-mode: its patched instructions. Those that change a word of its
+ * state page and nothing else need no stack, no C and four registers; the others, and system calls,
+ * are C functions that need none of the guest's registers but what they are told.
  *
- * On entry (from entry.S): a0 the vcpu, sscratch the guest's a0, t0..t3 saved in the frame; a
- * breakpoint. What is known of the place is in struct depriv_site; what isn't known, or would
- * have consequences, goes the long way (trap_slow), with nothing changed yet.
+ * On entry (from entry.S): a0 the vcpu, sscratch the guest's a0, t0..t3 saved in the frame. What is
+ * known of a patched place is in struct depriv_site; what isn't known, or would have consequences,
+ * goes the long way (trap_slow), with nothing changed yet.
  *
  * Next to read: hyp/vcpu/depriv_site.c, which chooses the handler.
  */
@@ -38,64 +39,136 @@ fast_breakpoint:
 	beqz	t3, trap_slow
 	jr	t3
 
-	/* CSRRS of sstatus, by register and by immediate: SIE alone, and if nothing waits for it */
+	/* t1 := the guest's register of a row; the last thing: rd := t0 */
+	.macro	read_register row
+	lhu	t3, \row(t2)
+	ld	t0, FAST_READ(a0)
+	add	t3, t3, t0
+	jalr	t0, t3
+	.endm
+	.macro	write_register
+	lhu	t3, SITE_WRITE(t2)
+	ld	t1, FAST_WRITE(a0)
+	add	t3, t3, t1
+	jr	t3
+	.endm
+
+	/* The guest goes on behind the instruction. */
+	.macro	step_over
+	csrr	t1, CSR_SEPC
+	addi	t1, t1, 4
+	csrw	CSR_SEPC, t1
+	.endm
+
+	/* CSRRS of sstatus, by register and by immediate, if it is SIE alone and nothing waits for it */
 	.globl	fast_set, fast_set_immediate
 fast_set:
-	ld	t3, SITE_READ(t2)
-	jalr	t0, t3
+	read_register SITE_READ
 fast_set_immediate:
 	andi	t0, t1, ~SSTATUS_SIE
-	bnez	t0, trap_slow
+	bnez	t0, fast_call
 	ld	t3, FAST_STATE(a0)
 	ld	t0, STATE_SIP(t3)
 	ld	t3, STATE_SIE(t3)
 	and	t0, t0, t3
-	bnez	t0, trap_slow
+	bnez	t0, fast_call
 	ld	t3, FAST_STATE(a0)
 	ld	t0, STATE_SSTATUS(t3)
 	or	t1, t0, t1
 	j	fast_write_sstatus
 
-	/* CSRRC of sstatus: SIE alone */
+	/* CSRRC of sstatus, if it is SIE alone */
 	.globl	fast_clear, fast_clear_immediate
 fast_clear:
-	ld	t3, SITE_READ(t2)
-	jalr	t0, t3
+	read_register SITE_READ
 fast_clear_immediate:
 	andi	t0, t1, ~SSTATUS_SIE
-	bnez	t0, trap_slow
+	bnez	t0, fast_call
 	ld	t3, FAST_STATE(a0)
 	ld	t0, STATE_SSTATUS(t3)
 	not	t1, t1
 	and	t1, t0, t1
 fast_write_sstatus:
 	sd	t1, STATE_SSTATUS(t3)
-	ld	t3, SITE_WRITE(t2)
-	jr	t3
+	step_over
+	write_register
 
 	/* CSRRW of a word of which some bits can be written, without consequences */
 	.globl	fast_word
 fast_word:
-	ld	t3, SITE_READ(t2)
-	jalr	t0, t3
+	read_register SITE_READ
 	ld	t3, SITE_OPERAND(t2)
 	and	t1, t1, t3
-	lwu	t0, SITE_OFFSET(t2)
+	lhu	t0, SITE_OFFSET(t2)
 	ld	t3, FAST_STATE(a0)
 	add	t3, t3, t0
 	ld	t0, 0(t3)
 	sd	t1, 0(t3)
-	ld	t3, SITE_WRITE(t2)
-	jr	t3
+	step_over
+	write_register
 
-	/* The instruction is done: on to the next. */
+	/*
+	 * Call a C function as C needs it: what it may change saved, sscratch 0, a stack, tp. a0 is
+	 * the vcpu before and after; a1..a3 are for the function, t0 what it returned.
+	 */
+	.macro	call_c target:vararg
+	csrrw	t0, CSR_SSCRATCH, zero
+	sd	t0, FRAME_X(10)(a0)
+	csrr	t0, CSR_SEPC
+	sd	t0, FRAME_PC(a0)
+	ld	sp, FRAME_HOST_SP(a0)
+	ld	tp, FRAME_HOST_TP(a0)
+	addi	sp, sp, -16
+	sd	a0, 0(sp)
+	sd	t2, 8(sp)
+	\target
+	mv	t0, a0
+	ld	a0, 0(sp)
+	ld	t2, 8(sp)
+	ld	t1, FRAME_PC(a0)
+	ld	t3, FRAME_X(10)(a0)
+	csrw	CSR_SEPC, t1
+	csrw	CSR_SSCRATCH, t3
+	.irp	n, 1,2,4,11,12,13,14,15,16,17,29,30,31
+	ld	x\n, FRAME_X(\n)(a0)
+	.endr
+	.endm
+
+	.macro	save_for_c
+	.irp	n, 1,2,4,11,12,13,14,15,16,17,29,30,31
+	sd	x\n, FRAME_X(\n)(a0)
+	.endr
+	.endm
+
+	/* The site's function: with rs1's value and rs2's. What it returns is rd's. */
+	.globl	fast_call
+fast_call:
+	save_for_c
+	read_register SITE_READ2
+	sd	t1, FAST_RS2(a0)
+	read_register SITE_READ
+	ld	a3, FAST_RS2(a0)
+	mv	a2, t1
+	mv	a1, t2
+	ld	t3, SITE_CALL(t2)
+	call_c	jalr ra, t3
+	write_register
+
+	/* A system call: an exception that the guest's kernel gets. */
+	.globl	fast_ecall
+fast_ecall:
+	ld	t2, FAST_TAG(a0)
+	addi	t2, t2, 1
+	bnez	t2, trap_slow
+	save_for_c
+	call_c	call depriv_user_ecall
+	/* fall through */
+
+	/* The instruction is done. */
 fast_done:
 	ld	t0, FAST_TAKEN(a0)
-	csrr	t1, CSR_SEPC
 	addi	t0, t0, 1
-	addi	t1, t1, 4
 	sd	t0, FAST_TAKEN(a0)
-	csrw	CSR_SEPC, t1
 	ld	t0, FRAME_X(5)(a0)
 	ld	t1, FRAME_X(6)(a0)
 	ld	t2, FRAME_X(7)(a0)

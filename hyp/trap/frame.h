@@ -16,18 +16,23 @@
 #define FAST_SITES 304
 #define FAST_STATE 312
 #define FAST_TAKEN 320
+#define FAST_RS2   328
+#define FAST_READ  336
+#define FAST_WRITE 344
 
 /* struct depriv_site */
-#define SITES	     256
+#define SITES	     512
 #define SITE_SHIFT   6
 #define SITE_PC	     0
 #define SITE_SATP    8
 #define SITE_SEQ     16
 #define SITE_HANDLER 24
 #define SITE_OPERAND 32
-#define SITE_READ    40
-#define SITE_WRITE   48
-#define SITE_OFFSET  56
+#define SITE_CALL    40
+#define SITE_READ    48
+#define SITE_WRITE   50
+#define SITE_READ2   52
+#define SITE_OFFSET  54
 
 /* struct state_page */
 #define STATE_SSTATUS 0

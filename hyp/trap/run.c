@@ -117,6 +117,8 @@ _Noreturn void trap_loop(void)
 	csr_write(CSR_SIE, IRQ_BIT(IRQ_SSI) | IRQ_BIT(IRQ_SEI));
 	v = trap_idle();
 	v->backend->prepare(v);
+	if (v->depriv.windowed)
+		trap_enter_window(v);
 	trap_enter(v);
 }
 

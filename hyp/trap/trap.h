@@ -29,8 +29,9 @@ _Noreturn void trap_loop(void);
 struct vcpu *trap_exit(struct vcpu *v);
 struct vcpu *trap_exit_depriv(struct vcpu *v);
 
-/* Enter @v's guest; entry.S. */
+/* Enter @v's guest: entry.S; window.S, where it has a window. */
 _Noreturn void trap_enter(struct vcpu *v);
+_Noreturn void trap_enter_window(struct vcpu *v);
 
 /* What both need: for a cause without a handler, for an outcome but RESUME, for a vcpu to run. */
 enum outcome trap_unknown(struct vcpu *v, uint64_t cause);

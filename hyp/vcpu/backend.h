@@ -13,6 +13,7 @@
 #define HYP_VCPU_BACKEND_H
 
 #include "hyp/arch/cause.h"
+#include "hyp/mm/frame.h"
 #include "hyp/vs-stage/walk.h"
 
 struct vcpu;
@@ -20,11 +21,13 @@ struct vcpu;
 /* Row of the tables that stand further down in the house. */
 enum backend_kind { KIND_HEXT, KIND_DEPRIV, BACKENDS };
 
-/* All but .reset_csrs: own hart; all but .load, too: the vcpu is loaded there. */
+/* All but .init and .reset_csrs: own hart; all but .load, too: the vcpu is loaded there. */
 struct backend {
 	const char *name;
 	enum backend_kind kind;
 
+	/* Once, when the VM is made: memory for @v from @pool. Returns OK or ERR_NOMEM. */
+	enum err (*init)(struct vcpu *v, struct frame_pool *pool);
 	void (*reset_csrs)(struct vcpu *v);
 	void (*load)(struct vcpu *v);
 	void (*unload)(struct vcpu *v);
@@ -48,6 +51,9 @@ struct backend {
 /* hyp/trap/entry.S: for stvec, set with .load. */
 void trap_entry(void);
 void trap_entry_depriv(void);
+/* Where there are windows: for shadow_window_load(); hyp/trap/window.S and entry.S. */
+void trap_arrive(void);
+void trap_from_hypervisor(void);
 
 extern const struct backend backend_hext, backend_depriv;
 

@@ -22,10 +22,18 @@
 
 _Static_assert(sizeof(struct state_page) <= PAGE_SIZE - STATE_PAGE_OFFSET, "half a page");
 
-void depriv_init(struct vcpu *v, hpa_t page)
+static enum err depriv_init(struct vcpu *v, struct frame_pool *pool)
 {
+	hpa_t page, sites;
+	enum err e;
+
+	if ((e = frame_alloc(pool, &page)) ||
+	    (e = frame_alloc_run(pool, DEPRIV_SITES_BYTES / PAGE_SIZE, &sites)))
+		return e;
 	v->depriv.state = (struct state_page *)((char *)phys_pointer(page) + STATE_PAGE_OFFSET);
 	v->view.state_page = page;
+	depriv_site_init(v, phys_pointer(sites));
+	return OK;
 }
 
 static void depriv_reset_csrs(struct vcpu *v)
@@ -207,7 +215,12 @@ static void depriv_load(struct vcpu *v)
 {
 	struct depriv *d = &v->depriv;
 
-	csr_write(CSR_STVEC, (uint64_t)(uintptr_t)trap_entry_depriv);
+	d->windowed = shadow_has_windows();
+	if (d->windowed)
+		shadow_window_load(v, (uint64_t)(uintptr_t)trap_arrive,
+				   (uint64_t)(uintptr_t)trap_from_hypervisor);
+	else
+		csr_write(CSR_STVEC, (uint64_t)(uintptr_t)trap_entry_depriv);
 	csr_clear(CSR_SSTATUS, SSTATUS_SUM | SSTATUS_MXR | SSTATUS_SPP);
 	csr_set(CSR_SSTATUS, SSTATUS_SPIE);
 	if (v->isa->host_has_stateen)
@@ -218,7 +231,6 @@ static void depriv_load(struct vcpu *v)
 	d->envcfg = csr_read(CSR_SENVCFG);
 	v->fast.tag = FAST_NEVER;
 	v->fast.seq = &v->shadow->code_seq;
-	v->fast.sites = d->sites;
 	v->fast.state = d->state;
 	d->host_satp = csr_read(CSR_SATP);
 	d->satp = d->host_satp;
@@ -303,11 +315,17 @@ static void set_units(struct depriv *d, uint64_t units)
 	d->units = units;
 }
 
-/* Without ASIDs the hart holds what the other root said. */
-static void set_satp(struct depriv *d, uint64_t satp)
+/* Without ASIDs the hart holds what the other root said. With windows satp stays the host's. */
+static void set_satp(struct vcpu *v, uint64_t satp)
 {
+	struct depriv *d = &v->depriv;
+
 	if (d->satp == satp)
 		return;
+	if (d->windowed) {
+		shadow_window_enter(&v->view, &d->regime);
+		return;
+	}
 	csr_write(CSR_SATP, satp);
 	if (!shadow_has_asids())
 		sfence_all();
@@ -322,7 +340,7 @@ static COLD void derive(struct vcpu *v)
 	d->stale = false;
 	depriv_site_enter(v);
 	d->regime = depriv_regime(v);
-	set_satp(d, shadow_satp(v->shadow, &v->view, &d->regime));
+	set_satp(v, shadow_satp(v->shadow, &v->view, &d->regime));
 	set_units(d, wanted_units(v));
 	if (d->counters != counters)
 		csr_write(CSR_SCOUNTEREN, counters);
@@ -346,6 +364,7 @@ void depriv_prepare(struct vcpu *v)
 const struct backend backend_depriv = {
 	.name = "depriv",
 	.kind = KIND_DEPRIV,
+	.init = depriv_init,
 	.reset_csrs = depriv_reset_csrs,
 	.load = depriv_load,
 	.unload = depriv_unload,

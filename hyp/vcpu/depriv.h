@@ -40,6 +40,7 @@ struct state_page {
 struct depriv {
 	struct state_page *state; /* fixed while the VM lives */
 	bool user;		  /* the privilege the guest believes to have: U, or else S */
+	bool windowed; /* since it was loaded: shadow_has_windows() */
 	bool stale; /* something that what follows is made from has changed: depriv_prepare() */
 
 	/* What is in this hart's registers; they are written only to change. */
@@ -48,11 +49,7 @@ struct depriv {
 	uint64_t retried_at, retried_pc; /* the last fault that was to be retried: shadowed.c */
 	uint64_t host_satp; /* what was in satp before @v was loaded, and must be after */
 	struct shadow_code code;   /* where the instruction was, by the last fetch */
-	struct depriv_site sites[DEPRIV_SITES];
 };
-
-/* Make @page, a frame of its own, the one that @v's CSRs lie in. Once; @v isn't loaded. */
-void depriv_init(struct vcpu *v, hpa_t page);
 
 /* After a trap from the guest, before anything else, if it was in U: its FS and VS are noted. */
 void depriv_note_units(struct vcpu *v);
@@ -86,6 +83,16 @@ void depriv_write_sstatus(struct vcpu *v, uint64_t value);
 
 /* CSR instruction @bits, as depriv_execute() has it. */
 bool depriv_csr(struct vcpu *v, uint32_t bits);
+
+/**
+ * What CSR instruction @bits does in S-mode, but for the general registers and the pc. @operand: the
+ * value of rs1, or the immediate; *@old: for rd.
+ * Returns false, with nothing changed, where there is no such CSR.
+ */
+bool depriv_csr_access(struct vcpu *v, uint32_t bits, uint64_t operand, uint64_t *old);
+
+/* SFENCE.VMA @bits with the values of rs1 and rs2. */
+void depriv_fence(struct vcpu *v, uint32_t bits, uint64_t at, uint64_t asid);
 
 /**
  * Where in the state page CSR @number is, if an access that reads it, or one that writes it and

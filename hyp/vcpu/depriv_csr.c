@@ -110,68 +110,71 @@ static inline bool does_write(uint32_t bits)
 	return (bits >> 12 & 3) == CSRRW || (bits >> 15 & 31);
 }
 
-static inline uint64_t value_to_write(const struct vcpu *v, uint32_t bits, uint64_t old)
+static inline uint64_t value_to_write(uint32_t bits, uint64_t operand, uint64_t old)
 {
-	unsigned rs1 = bits >> 15 & 31, funct3 = bits >> 12 & 7;
-	uint64_t operand = funct3 & FUNCT3_IMMEDIATE ? rs1 : v->frame.x[rs1];
+	unsigned what = bits >> 12 & 3;
 
-	if ((funct3 & 3) == CSRRS)
+	if (what == CSRRS)
 		return old | operand;
-	return (funct3 & 3) == CSRRC ? old & ~operand : operand;
-}
-
-static inline bool finish(struct vcpu *v, uint32_t bits, uint64_t old)
-{
-	unsigned rd = bits >> 7 & 31;
-
-	if (rd)
-		v->frame.x[rd] = old;
-	v->frame.pc += 4;
-	return true;
+	return what == CSRRC ? old & ~operand : operand;
 }
 
 /* What has functions of its own. */
-static COLD bool access_special(struct vcpu *v, uint32_t bits, const struct csr_row *row)
+static bool access_special(struct vcpu *v, uint32_t bits, uint64_t operand,
+			   const struct csr_row *row, uint64_t *old)
 {
 	uint64_t *word = (uint64_t *)((char *)v->depriv.state + row->offset);
-	uint64_t old;
 
 	if (row->exists && !row->exists(v->isa))
 		return false;
-	old = row->read ? row->read(v) : *word;
+	*old = row->read ? row->read(v) : *word;
 	if (does_write(bits)) {
-		uint64_t value = value_to_write(v, bits, old);
+		uint64_t value = value_to_write(bits, operand, *old);
 
 		if (row->write)
 			row->write(v, value);
 		else
 			*word = (*word & ~row->legal) | (value & row->legal);
 	}
-	return finish(v, bits, old);
+	return true;
 }
 
 /*
  * Reads have no side effects here, so CSRRW with rd=x0 needs no care. Counters and other registers
  * that can be read in U-mode trap only where they are off: they are not there.
  */
-bool depriv_csr(struct vcpu *v, uint32_t bits)
+bool depriv_csr_access(struct vcpu *v, uint32_t bits, uint64_t operand, uint64_t *old)
 {
 	unsigned number = (bits >> 20) - CSR_FIRST;
-	const struct csr_row *row;
-	uint64_t *word, old;
+	const struct csr_row *row = &rows[number];
+	uint64_t *word;
 
 	if (number > CSR_LAST - CSR_FIRST)
 		return false;
-	row = &rows[number];
 	if (row->is_special)
-		return access_special(v, bits, row);
+		return access_special(v, bits, operand, row, old);
 	if (!row->legal)
 		return false;
 	word = (uint64_t *)((char *)v->depriv.state + row->offset);
-	old = *word;
+	*old = *word;
 	if (does_write(bits))
-		*word = (old & ~row->legal) | (value_to_write(v, bits, old) & row->legal);
-	return finish(v, bits, old);
+		*word = (*old & ~row->legal) |
+			(value_to_write(bits, operand, *old) & row->legal);
+	return true;
+}
+
+bool depriv_csr(struct vcpu *v, uint32_t bits)
+{
+	unsigned rd = bits >> 7 & 31, rs1 = bits >> 15 & 31;
+	bool is_immediate = (bits >> 12 & FUNCT3_IMMEDIATE) != 0;
+	uint64_t old;
+
+	if (!depriv_csr_access(v, bits, is_immediate ? rs1 : v->frame.x[rs1], &old))
+		return false;
+	if (rd)
+		v->frame.x[rd] = old;
+	v->frame.pc += 4;
+	return true;
 }
 
 /* What is just memory: for reads all that no function makes up, for writes what keeps every bit. */

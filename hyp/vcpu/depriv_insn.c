@@ -31,14 +31,18 @@ static void do_wfi(struct vcpu *v, uint32_t bits)
 }
 
 /* "rs1=x0": all addresses, "rs2=x0": all address spaces. */
+void depriv_fence(struct vcpu *v, uint32_t bits, uint64_t at, uint64_t asid)
+{
+	gva_t page = gva(align_down(at, PAGE_SIZE));
+
+	shadow_fence(v->shadow, field(bits, 15, 5) ? &page : NULL,
+		     field(bits, 20, 5) ? &asid : NULL);
+	sfence_all();
+}
+
 static void do_sfence(struct vcpu *v, uint32_t bits)
 {
-	unsigned rs1 = field(bits, 15, 5), rs2 = field(bits, 20, 5);
-	gva_t at = gva(align_down(v->frame.x[rs1], PAGE_SIZE));
-	uint64_t asid = v->frame.x[rs2] & SATP_ASID_MASK;
-
-	shadow_fence(v->shadow, rs1 ? &at : NULL, rs2 ? &asid : NULL);
-	sfence_all();
+	depriv_fence(v, bits, v->frame.x[field(bits, 15, 5)], v->frame.x[field(bits, 20, 5)]);
 	v->frame.pc += 4;
 }
 

@@ -11,20 +11,26 @@
 
 /* hyp/trap/fast.S */
 extern const char fast_set[], fast_set_immediate[], fast_clear[], fast_clear_immediate[],
-	fast_word[], fast_read[], fast_write[];
+	fast_word[], fast_call[], fast_read[], fast_write[];
 #define FAST_ROW 8
 
-/* Two processes use the same addresses of their kernel in turns: their places lie apart. */
+static uint64_t address_of(const char *place)
+{
+	return (uint64_t)(uintptr_t)place;
+}
+
+/* Two processes use the same addresses of their kernel in turns: their places lie apart. 2^64 over
+ * the golden ratio spreads the few bits in which their satps differ. */
 static uint64_t mix_of(uint64_t satp)
 {
-	return (satp ^ satp >> 6) % DEPRIV_SITES;
+	return satp * UINT64_C(0x9e3779b97f4a7c15) >> 32;
 }
 
 static struct depriv_site *place_of(struct vcpu *v)
 {
 	uint64_t mix = mix_of(v->depriv.state->satp);
 
-	return &v->depriv.sites[((v->frame.pc >> 2) ^ mix) % DEPRIV_SITES];
+	return &v->fast.sites[((v->frame.pc >> 2) ^ mix) % DEPRIV_SITES];
 }
 
 void depriv_site_enter(struct vcpu *v)
@@ -35,48 +41,111 @@ void depriv_site_enter(struct vcpu *v)
 	v->fast.mix = mix_of(satp);
 }
 
+void depriv_site_init(struct vcpu *v, void *sites)
+{
+	v->fast.sites = sites;
+	v->fast.read = address_of(fast_read);
+	v->fast.write = address_of(fast_write);
+	v->fast.tag = FAST_NEVER;
+}
+
 uint32_t depriv_site_recall(struct vcpu *v)
 {
 	const struct depriv_site *s = place_of(v);
 
 	if (s->pc == v->frame.pc && s->satp == v->depriv.state->satp &&
 	    s->seq == shadow_code_seq(v->shadow))
-		return s->bits;
+		return (uint32_t)s->bits;
 	return 0;
 }
 
-static uint64_t address_of(const char *place)
+/*
+ * The functions that fast_call calls: the values of rs1 and rs2 in, rd's out. Of the frame they may
+ * use .pc alone. What they leave to be done before the guest runs is done here.
+ */
+typedef uint64_t site_function(struct vcpu *v, const struct depriv_site *s, uint64_t rs1,
+			       uint64_t rs2);
+
+static uint64_t site_csr(struct vcpu *v, const struct depriv_site *s, uint64_t rs1, uint64_t rs2)
 {
-	return (uint64_t)(uintptr_t)place;
+	uint64_t old = 0;
+
+	(void)rs2;
+	depriv_csr_access(v, (uint32_t)s->bits, rs1, &old);
+	v->frame.pc += 4;
+	depriv_prepare(v);
+	return old;
 }
 
-/*
- * What fast.S can do: sstatus.SIE set and cleared, and words of the state page written of which
- * nothing is derived. By funct3, "Zicsr": 1..3 by register, 5..7 by immediate.
- */
-static void choose_handler(struct depriv_site *s)
+static uint64_t site_csr_immediate(struct vcpu *v, const struct depriv_site *s, uint64_t rs1,
+				   uint64_t rs2)
 {
-	static const char *const of_sstatus[8] = {
-		[2] = fast_set,
-		[3] = fast_clear,
-		[6] = fast_set_immediate,
-		[7] = fast_clear_immediate,
-	};
-	unsigned csr = s->bits >> 20, funct3 = s->bits >> 12 & 7, rs1 = s->bits >> 15 & 31;
-	int offset = depriv_csr_offset(csr, false);
+	return site_csr(v, s, s->bits >> 15 & 31, rs1 + rs2);
+}
 
-	if (!insn_is_system(s->bits))
+static uint64_t site_sret(struct vcpu *v, const struct depriv_site *s, uint64_t rs1, uint64_t rs2)
+{
+	(void)s;
+	(void)rs1;
+	(void)rs2;
+	depriv_sret(v);
+	depriv_prepare(v);
+	return 0;
+}
+
+static uint64_t site_fence(struct vcpu *v, const struct depriv_site *s, uint64_t rs1, uint64_t rs2)
+{
+	depriv_fence(v, (uint32_t)s->bits, rs1, rs2);
+	v->frame.pc += 4;
+	return 0;
+}
+
+/* What is known to be an instruction that depriv_execute() carries out. WFI waits: not here. */
+static site_function *function_of(uint32_t bits)
+{
+	if (bits >> 12 & 3)
+		return bits >> 12 & 4 ? site_csr_immediate : site_csr;
+	if (bits == 0x10200073)
+		return site_sret;
+	return (bits & 0xfe007fff) == 0x12000073 ? site_fence : NULL;
+}
+
+/* sstatus.SIE set and cleared, by funct3, "Zicsr": 1..3 by register, 5..7 by immediate. */
+static const char *const of_sstatus[8] = {
+	[2] = fast_set,
+	[3] = fast_clear,
+	[6] = fast_set_immediate,
+	[7] = fast_clear_immediate,
+};
+
+static void choose_handler(struct depriv_site *s, uint32_t bits)
+{
+	unsigned csr = bits >> 20, funct3 = bits >> 12 & 7, rs1 = bits >> 15 & 31;
+	site_function *function = function_of(bits);
+
+	if (!function)
 		return;
+	s->handler = address_of(fast_call);
+	s->call = (uint64_t)(uintptr_t)function;
+	s->read = (uint16_t)(FAST_ROW * rs1);
+	s->read2 = (uint16_t)(FAST_ROW * (bits >> 20 & 31));
+	s->write = (uint16_t)(FAST_ROW * (bits >> 7 & 31));
 	s->operand = rs1;
-	s->read = address_of(fast_read) + FAST_ROW * rs1;
-	s->write = address_of(fast_write) + FAST_ROW * (s->bits >> 7 & 31);
-	if (csr == CSR_SSTATUS && of_sstatus[funct3])
+	if (csr == CSR_SSTATUS && of_sstatus[funct3]) {
 		s->handler = address_of(of_sstatus[funct3]);
-	if (funct3 == 1 && depriv_csr_legal(csr) && offset >= 0) {
-		s->operand = depriv_csr_legal(csr);
-		s->offset = (uint32_t)offset;
+	} else if (funct3 == 1 && depriv_csr_legal(csr)) {
 		s->handler = address_of(fast_word);
+		s->operand = depriv_csr_legal(csr);
+		s->offset = (uint16_t)depriv_csr_offset(csr, false);
 	}
+}
+
+uint64_t depriv_user_ecall(struct vcpu *v)
+{
+	depriv_note_units(v);
+	vcpu_inject(v, CAUSE_ECALL_U, 0);
+	depriv_prepare(v);
+	return 0;
 }
 
 void depriv_site_note(struct vcpu *v, uint32_t bits)
@@ -86,7 +155,7 @@ void depriv_site_note(struct vcpu *v, uint32_t bits)
 				 .seq = shadow_code_seq(v->shadow),
 				 .bits = bits };
 
-	choose_handler(&s);
+	choose_handler(&s, bits);
 	*place_of(v) = s;
 }
 

@@ -15,12 +15,13 @@ struct depriv_site {
 	uint64_t pc, satp, seq;
 	uint64_t handler; /* where in hyp/trap/fast.S it is carried out; 0: not there */
 	uint64_t operand; /* the immediate, or the bits that can be written */
-	uint64_t read, write; /* rows for rs1 and rd there */
-	uint32_t offset;  /* of a word of the state page */
-	uint32_t bits;	  /* of the original; 0: nothing is known */
+	uint64_t call;	  /* the function that carries it out whatever it means */
+	uint16_t read, write, read2; /* rows for rs1, rd and rs2 there */
+	uint16_t offset;	     /* of a word of the state page */
+	uint64_t bits;		     /* of the original; 0: nothing is known */
 };
 
-#define DEPRIV_SITES 256
+#define DEPRIV_SITES 512
 
 /* What fast.S needs of a vcpu. Right while the guest runs. */
 struct fast_path {
@@ -30,9 +31,18 @@ struct fast_path {
 	struct depriv_site *sites;
 	struct state_page *state;
 	uint64_t taken; /* how often it did */
+	uint64_t rs2;	/* its own */
+	uint64_t read, write; /* its first rows */
 };
 /* No satp: ASID and PPN all ones lie outside any memory. */
 #define FAST_NEVER UINT64_MAX
+
+#define DEPRIV_SITES_BYTES (DEPRIV_SITES * sizeof(struct depriv_site))
+/* Give @v memory of DEPRIV_SITES_BYTES, zero, to remember in. Once. */
+void depriv_site_init(struct vcpu *v, void *sites);
+
+/* fast.S's: a system call of the guest's user. Only .pc of the frame is right, and is set. */
+uint64_t depriv_user_ecall(struct vcpu *v);
 
 /* The guest's privilege or satp has changed: what fast.S is to believe from now on. */
 void depriv_site_enter(struct vcpu *v);

@@ -203,9 +203,18 @@ static bool hext_irq_clear_software(struct vcpu *v)
 	return pending;
 }
 
+/* The hart has room for all of it. */
+static enum err hext_init(struct vcpu *v, struct frame_pool *pool)
+{
+	(void)v;
+	(void)pool;
+	return OK;
+}
+
 const struct backend backend_hext = {
 	.name = "hext",
 	.kind = KIND_HEXT,
+	.init = hext_init,
 	.reset_csrs = hext_reset_csrs,
 	.load = hext_load,
 	.unload = hext_unload,

@@ -171,17 +171,17 @@ static enum err init_vcpu(struct vm *vm, unsigned id, struct hart *hart)
 	struct vcpu *v = &vm->vcpus[id];
 	size_t bytes = fp_state_bytes(vm->isa.has_v);
 	unsigned frames = 1;
-	hpa_t fp, csrs;
+	hpa_t fp;
 	enum err e;
 
 	while (frames * PAGE_SIZE < bytes)
 		frames *= 2;
-	if ((e = frame_alloc_run(&own_pool, frames, &fp)) || (e = frame_alloc(&own_pool, &csrs)))
+	e = frame_alloc_run(&own_pool, frames, &fp);
+	if (e)
 		return e;
 	v->vm = vm;
 	v->backend = vm->way->backend;
 	mmu_init_vcpu(v);
-	depriv_init(v, csrs);
 	v->gstage = &vm->gstage;
 	v->shadow = &vm->shadow;
 	v->view.vcpu = id;
@@ -189,7 +189,7 @@ static enum err init_vcpu(struct vm *vm, unsigned id, struct hart *hart)
 	v->hart = hart;
 	v->id = id;
 	v->fp = phys_pointer(fp);
-	return OK;
+	return v->backend->init(v, &own_pool);
 }
 
 struct vm *vm_create(const struct vm_config *config, const struct way *way, struct hart *harts,

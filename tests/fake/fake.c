@@ -22,8 +22,12 @@ struct fake fake;
 /* hyp/trap/entry.S: the addresses are all that is asked. */
 void trap_entry(void);
 void trap_entry_depriv(void);
+void trap_arrive(void);
+void trap_from_hypervisor(void);
+/* hyp/trap/window.S */
+extern const char trap_window[];
 extern const char fast_set[], fast_set_immediate[], fast_clear[], fast_clear_immediate[],
-	fast_word[], fast_read[], fast_write[];
+	fast_word[], fast_call[], fast_read[], fast_write[];
 
 /* hyp/vcpu/fp_state.S; hyp/vcpu/fp.c declares the first four for itself. */
 void fp_registers_save(struct fp_state *to);
@@ -70,11 +74,21 @@ void trap_entry(void)
 }
 
 const char fast_set[1], fast_set_immediate[1], fast_clear[1], fast_clear_immediate[1], fast_word[1],
-	fast_read[1], fast_write[1];
+	fast_call[1], fast_read[1], fast_write[1];
 
 void trap_entry_depriv(void)
 {
 }
+
+void trap_arrive(void)
+{
+}
+
+void trap_from_hypervisor(void)
+{
+}
+
+const char trap_window[PAGE_SIZE] __attribute__((aligned(4096)));
 
 void fp_registers_save(struct fp_state *to)
 {

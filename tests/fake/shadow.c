@@ -49,12 +49,14 @@ struct fake_walk fake_walk(uint64_t satp, gva_t at, enum access want)
 	const pte_t *table = phys_pointer(hpa((satp & ATP_PPN_MASK) << PAGE_SHIFT));
 	struct fake_walk w = { .allowed = false };
 
-	if (!vsstage_is_canonical(m, at) || pte_is_valid(map_root()[pt_index(m, m->levels - 1u, at.v)]))
+	if (!vsstage_is_canonical(m, at))
 		return w;
 	for (w.level = m->levels - 1u;; w.level--) {
-		pte_t e = table[pt_index(m, w.level, at.v)];
+		unsigned i = (unsigned)pt_index(m, w.level, at.v);
+		pte_t e = table[i];
+		bool is_own = w.level + 1 == m->levels && e == map_root()[i];
 
-		if (!pte_is_valid(e) || (!pte_is_leaf(e) && w.level == 0))
+		if (!pte_is_valid(e) || is_own || (!pte_is_leaf(e) && w.level == 0))
 			return w;
 		if (pte_is_leaf(e)) {
 			w.leaf = e;
@@ -132,7 +134,8 @@ static void meet_ages(struct check *c)
 
 static void meet_root(struct check *c, const struct shadow_table *t)
 {
-	if (!expect(c, t->key.kind == SHADOW_ROOT, "a space's root is none") ||
+	if (!expect(c, t->key.kind == SHADOW_ROOT || t->key.kind == SHADOW_TOP,
+		    "a space's root is none") ||
 	    !meet(c, t->number, LIVE_ROOT))
 		return;
 	for (unsigned i = 0; i < PT_ENTRIES; i++)
@@ -167,9 +170,15 @@ static void meet_unsynced(struct check *c)
 		if (!expect(c, is_number(c, n) && !c->unsynced[n], "the list of the unsynced"))
 			return;
 		c->unsynced[n] = true;
-		expect(c, c->where[n] == LIVE && !table_at(c, n)->is_protected,
+		expect(c, c->where[n] >= LIVE && !table_at(c, n)->is_protected,
 		       "an unsynced table that is gone or protected");
 	}
+}
+
+/* A root that is in the list of its base nevertheless. */
+static bool table_is_top(const struct check *c, uint32_t number)
+{
+	return c->where[number] == LIVE_ROOT && table_at(c, number)->key.kind == SHADOW_TOP;
 }
 
 static bool is_live(const struct check *c, uint32_t number)
@@ -200,7 +209,7 @@ static gpa_t leaf_from(const struct shadow_table *t, unsigned i)
 {
 	uint64_t span = pt_span(t->key.level);
 
-	if (t->key.kind != SHADOW_MIRROR)
+	if (!table_mirrors(t))
 		return gpa(t->key.base + i * span);
 	return vsstage_leaf_address(t->seen[i], t->key.level, gva(i * span));
 }
@@ -211,7 +220,7 @@ static void check_leaf(struct check *c, const struct shadow_table *t, unsigned i
 	uint64_t span = pt_span(t->key.level);
 	gpa_t from = leaf_from(t, i);
 	pte_t e = t->hw[i];
-	uint64_t allowed = t->key.kind == SHADOW_MIRROR ? rights_of(t->seen[i], t->key.role) :
+	uint64_t allowed = table_mirrors(t)		? rights_of(t->seen[i], t->key.role) :
 			   t->key.kind == SHADOW_DIRECT ? t->key.rights :
 							  RIGHTS;
 	struct gstage_entry g;
@@ -242,7 +251,7 @@ static void check_pointer(struct check *c, const struct shadow_table *t, unsigne
 		return;
 	expect(c, t->hw[i] == pte_make(phys_address(child->hw).v, PTE_V), "a pointer's bits");
 	expect(c, child->key.level + 1 == t->key.level, "a pointer's level");
-	if (t->key.kind != SHADOW_MIRROR)
+	if (!table_mirrors(t))
 		return;
 	if (child->key.kind == SHADOW_MIRROR)
 		expect(c,
@@ -307,9 +316,9 @@ static void check_truth(struct check *c, const struct shadow_table *t, unsigned 
 static void check_entry(struct check *c, const struct shadow_table *t, unsigned i)
 {
 	const pte_t *host = map_root();
-	bool is_root = t->key.kind == SHADOW_ROOT && t->key.level + 1 == map_mode()->levels;
+	bool is_root = t->key.level + 1 == map_mode()->levels;
 
-	if (is_root && pte_is_valid(host[i])) {
+	if (is_root && (shadow_has_windows() ? i == t->window : pte_is_valid(host[i]))) {
 		expect(c, t->hw[i] == host[i] && !entry_in_use(t, i), "the hypervisor's map");
 		return;
 	}
@@ -328,7 +337,7 @@ static void check_entry(struct check *c, const struct shadow_table *t, unsigned 
 
 static void check_table(struct check *c, const struct shadow_table *t)
 {
-	bool mirrors = t->key.kind == SHADOW_MIRROR;
+	bool mirrors = table_mirrors(t);
 
 	expect(c, !t->is_protected || mirrors, "a protected table that mirrors nothing");
 	if (mirrors && c->st->shadow->policy != SHADOW_LAZY)
@@ -422,7 +431,7 @@ static void check_tables(struct check *c)
 
 	for (uint32_t n = 1; n <= c->st->tables_n && !c->wrong; n++) {
 		expect(c, c->where[n] != NOWHERE, "a table that is lost");
-		live += c->where[n] == LIVE;
+		live += c->where[n] == LIVE || table_is_top(c, n);
 		if (c->where[n] >= LIVE)
 			check_table(c, table_at(c, n));
 		else

@@ -141,8 +141,21 @@ static struct trap attempt(unsigned access, const struct context *c, bool transl
 	return (struct trap){ !run_returned(&f), f.cause, f.pc, f.tval, f.x[10] };
 }
 
-/* How many targets don't fault as they should; tables must not have changed the answer's address.
- */
+/* The first wrong answers of a test, printed after it: meanwhile no device is mapped. */
+static struct wrong_answer {
+	uint64_t at;
+	struct trap got;
+} shown[SHOWN];
+
+static void show(unsigned wrong, unsigned access)
+{
+	for (unsigned i = 0; i < wrong && i < SHOWN; i++)
+		print("# %s at %lx: cause %lu stval %lx value %lx\n", accesses[access].name,
+		      shown[i].at, shown[i].got.taken ? shown[i].got.cause : 99,
+		      shown[i].got.tval, shown[i].got.value);
+}
+
+/* How many targets don't fault as they should. */
 static unsigned wrong_answers(unsigned access, const struct context *c, const struct mode *m)
 {
 	bool translated = m->number != SATP_MODE_BARE;
@@ -158,9 +171,9 @@ static unsigned wrong_answers(unsigned access, const struct context *c, const st
 
 		if (t.taken && (t.cause == want || t.cause == or_else) && t.tval == targets[i])
 			continue;
-		if (wrong++ < SHOWN)
-			print("# %s at %lx: cause %lu stval %lx value %lx\n", accesses[access].name,
-			      targets[i], t.cause, t.tval, t.value);
+		if (wrong < SHOWN)
+			shown[wrong] = (struct wrong_answer){ targets[i], t };
+		wrong++;
 	}
 	return wrong;
 }
@@ -181,6 +194,7 @@ static void test_targets(const struct mode *m, const char *where)
 			}
 			wrong = wrong_answers(a, &contexts[c], m);
 			space_leave();
+			show(wrong, a);
 			test_is(wrong, 0, "%s: %s by %s %s", m->name, accesses[a].name,
 				contexts[c].name, where);
 		}

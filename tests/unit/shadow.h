@@ -31,6 +31,7 @@ static struct frame_pool own, pool;
 static struct gstage gs;
 static struct shadow shadow;
 static struct shadow_view view;
+static unsigned host_mode = HOST_SV57; /* where it doesn't matter */
 
 static inline void check_state(void)
 {
@@ -157,7 +158,7 @@ static inline struct regime with_all_mapped(enum shadow_policy policy)
 {
 	struct regime r = kernel(ATP_MODE_SV39);
 
-	begin(HOST_SV57, policy);
+	begin(host_mode, policy);
 	map_small(0, pte_make(RAM + MIB(4), RW));
 	put(ROOT, 2, pte_make(align_down(RAM, GIB(1)), RWX));
 	return r;

@@ -31,6 +31,8 @@
 /* hyp/shadow/, as far as it is called: what it was asked last. */
 static struct {
 	unsigned fences, satps;
+	bool windowed;
+	unsigned window_loads, window_entries;
 	bool all_pages, all_asids;
 	uint64_t at, asid;
 	struct regime regime;
@@ -56,8 +58,19 @@ bool shadow_has_asids(void)
 	return false;
 }
 
+bool shadow_has_state_page(const struct shadow *s)
+{
+	(void)s;
+	return false;
+}
+
+bool shadow_has_windows(void)
+{
+	return shadow.windowed;
+}
+
 /* One root for each of U, S and S with SUM. */
-uint64_t shadow_satp(struct shadow *s, struct shadow_view *w, const struct regime *r)
+uint64_t shadow_find_satp(struct shadow *s, struct shadow_view *w, const struct regime *r)
 {
 	(void)s;
 	(void)w;
@@ -70,6 +83,21 @@ static struct vcpu v;
 static struct isa isa;
 static struct fp_state fp;
 static uint64_t page[PAGE_SIZE / 8] __attribute__((aligned(PAGE_SIZE)));
+
+void shadow_window_load(const void *vcpu, uint64_t arrive, uint64_t bug)
+{
+	assert_ptr_equal(vcpu, &v);
+	assert_int_equal(arrive, (uint64_t)(uintptr_t)trap_arrive);
+	assert_int_equal(bug, (uint64_t)(uintptr_t)trap_from_hypervisor);
+	shadow.window_loads++;
+}
+
+void shadow_window_enter(const struct shadow_view *w, const struct regime *r)
+{
+	assert_ptr_equal(w, &v.view);
+	assert_memory_equal(r, &v.depriv.regime, sizeof(*r));
+	shadow.window_entries++;
+}
 
 static struct state_page *csrs(void)
 {
@@ -554,6 +582,30 @@ static void controls_follow_the_privilege(void **state)
 	assert_int_equal(fake.csr[CSR_SSTATUS] & (SSTATUS_SUM | SSTATUS_MXR), 0);
 }
 
+/* Then satp is the host's all the while: where the guest's goes is for the window to know. */
+static void windows_have_the_guests_table(void **state)
+{
+	(void)state;
+	fake_reset();
+	memset(&shadow, 0, sizeof(shadow));
+	shadow.windowed = true;
+	fake.csr[CSR_SATP] = 0xabc;
+	fake.csr[CSR_STVEC] = 0x1000;
+	vcpu_load(&v);
+	assert_int_equal(shadow.window_loads, 1);
+	depriv_prepare(&v);
+	assert_int_equal(shadow.window_entries, 1);
+	depriv_prepare(&v);
+	assert_int_equal(shadow.window_entries, 1);
+	depriv_sret(&v);
+	depriv_prepare(&v);
+	assert_int_equal(shadow.window_entries, 2);
+	assert_int_equal(fake.csr[CSR_SATP], 0xabc);
+	assert_int_equal(fake.csr[CSR_STVEC], 0x1000);
+	vcpu_unload();
+	assert_int_equal(fake.csr[CSR_SATP], 0xabc);
+}
+
 static void unloading_brings_back_the_hosts_table(void **state)
 {
 	(void)state;
@@ -592,6 +644,7 @@ int main(void)
 		cmocka_unit_test_setup(units_are_saved_whatever_fs_says, setup),
 		cmocka_unit_test_setup(root_follows_the_regime, setup),
 		cmocka_unit_test_setup(controls_follow_the_privilege, setup),
+		cmocka_unit_test_setup(windows_have_the_guests_table, setup),
 		cmocka_unit_test_setup(unloading_brings_back_the_hosts_table, setup),
 	};
 

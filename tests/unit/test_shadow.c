@@ -24,6 +24,12 @@ static void modes(void **state)
 	assert_true(shadow_mode_works(ATP_MODE_BARE));
 	assert_true(shadow_mode_works(ATP_MODE_SV39));
 	assert_false(shadow_mode_works(ATP_MODE_SV48));
+	assert_false(shadow_has_windows());
+	begin(HOST_SV39, SHADOW_TRAP);
+	assert_true(shadow_mode_works(ATP_MODE_BARE));
+	assert_true(shadow_mode_works(ATP_MODE_SV39));
+	assert_false(shadow_mode_works(ATP_MODE_SV48));
+	assert_true(shadow_has_windows());
 }
 
 /* Leaves of each size of the guest over each size of the G-stage. */
@@ -74,7 +80,7 @@ static void bare(void **state)
 {
 	(void)state;
 
-	for (unsigned mode = HOST_SV48; mode < HOST_MODES; mode++)
+	for (unsigned mode = HOST_SV39; mode < HOST_MODES; mode++)
 		for (ALL_POLICIES) {
 			struct regime r = { .atp = 0 };
 
@@ -108,10 +114,11 @@ static void both_halves(void **state)
 {
 	static const uint8_t pairs[][2] = { { HOST_SV57, ATP_MODE_SV39 },
 					    { HOST_SV57, ATP_MODE_SV48 },
-					    { HOST_SV48, ATP_MODE_SV39 } };
+					    { HOST_SV48, ATP_MODE_SV39 },
+					    { HOST_SV39, ATP_MODE_SV39 } };
 	(void)state;
 
-	for (unsigned i = 0; i < 3; i++) {
+	for (unsigned i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
 		unsigned bits = pairs[i][1] == ATP_MODE_SV39 ? 39 : 48;
 		uint64_t low_end = UINT64_C(1) << (bits - 1);
 
@@ -269,6 +276,97 @@ static void no_memory(void **state)
 	reaches(&r, 0, ACCESS_LOAD, RAM + MIB(8));
 }
 
+/* The root's entries, of all that is mapped there, that the guest hasn't. */
+static unsigned entries_not_in_use(const struct regime *r)
+{
+	const struct shadow_table *root = view.space->root[shadow_role(r)];
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < PT_ENTRIES; i++)
+		n += pte_is_valid(root->hw[i]) && !entry_in_use(root, i);
+	return n;
+}
+
+/* Where the hart's traps lead: there is no other place for it than the root's window. */
+static void check_stub(const struct regime *r)
+{
+	const struct shadow_table *root = view.space->root[shadow_role(r)];
+
+	assert_int_equal(fake.csr[CSR_STVEC] / GIB(1), root->window);
+	assert_int_equal(root->hw[root->window], map_root()[root->window]);
+	assert_int_equal(entries_not_in_use(r), 1);
+}
+
+/* A guest that uses every gigabyte: one of the lower half makes way for the window. */
+static void window_moves(void **state)
+{
+	(void)state;
+
+	for (ALL_POLICIES) {
+		struct regime r = kernel(ATP_MODE_SV39);
+		unsigned missing = 0;
+
+		begin(HOST_SV39, policy);
+		put(TABLE(1), PT_ENTRIES - 1, pte_make(RAM + MIB(4), RWX));
+		for (unsigned i = 0; i < PT_ENTRIES; i++)
+			put(ROOT, i, pte_make(TABLE(1), PTE_V));
+		shadow_window_load(&view, 1, 2);
+		shadow_satp(&shadow, &view, &r);
+		shadow_window_enter(&view, &r);
+		for (unsigned n = 0; n < 3 * PT_ENTRIES; n++) {
+			uint64_t slot = n * 37 % PT_ENTRIES;
+			uint64_t at = (slot << 55 >> 25 | (slot >> 8 ? ~UINT64_C(0) << 39 : 0)) +
+				      GIB(1) - MIB(2) + n * 8;
+
+			reaches(&r, at, (enum access)(n % 3), RAM + MIB(4) + n * 8);
+			check_stub(&r);
+		}
+		for (unsigned i = 0; i < PT_ENTRIES; i++)
+			missing += !entry_in_use(view.space->root[0], i);
+		assert_int_equal(missing, 1);
+		/* Another role has a root of its own, with a window of its own. */
+		r.user = true;
+		shadow_satp(&shadow, &view, &r);
+		shadow_window_enter(&view, &r);
+		check_stub(&r);
+		check_state();
+	}
+}
+
+/* Nobody gets at the window's pages, and its place can be had by who asks for it. */
+static void window_is_out_of_reach(void **state)
+{
+	struct regime bare_regime = { .atp = 0 };
+	(void)state;
+
+	begin(HOST_SV39, SHADOW_LAZY);
+	shadow_window_load(&view, 1, 2);
+	shadow_satp(&shadow, &view, &bare_regime);
+	shadow_window_enter(&view, &bare_regime);
+	for (unsigned n = 0; n < 600; n++) {
+		uint64_t at = fake.csr[CSR_STVEC] - n % 3 * PAGE_SIZE;
+
+		for (enum access want = ACCESS_FETCH; want <= ACCESS_STORE; want++)
+			assert_false(is_there(&bare_regime, at, want));
+		answers(&bare_regime, at, (enum access)(n % 3), SHADOW_ACCESS);
+		check_stub(&bare_regime);
+	}
+}
+
+/* The guest's root isn't memory: there is nothing to mirror. */
+static void root_that_isnt_ram(void **state)
+{
+	struct regime r = { .atp = BITS(ATP_MODE_SV39, ATP_MODE_SHIFT) | DEVICE >> PAGE_SHIFT };
+	(void)state;
+
+	for (ALL_POLICIES) {
+		begin(HOST_SV39, policy);
+		answers(&r, 0, ACCESS_FETCH, SHADOW_ACCESS);
+		answers(&r, GIB(100), ACCESS_LOAD, SHADOW_ACCESS);
+		answers(&r, UINT64_C(1) << 38, ACCESS_LOAD, SHADOW_PAGE);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -280,6 +378,9 @@ int main(void)
 		cmocka_unit_test_setup(accessed_and_dirty, set_up),
 		cmocka_unit_test_setup(what_isnt_ram, set_up),
 		cmocka_unit_test_setup(no_memory, set_up),
+		cmocka_unit_test_setup(window_moves, set_up),
+		cmocka_unit_test_setup(window_is_out_of_reach, set_up),
+		cmocka_unit_test_setup(root_that_isnt_ram, set_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

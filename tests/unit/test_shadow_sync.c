@@ -7,7 +7,7 @@
 static int set_up(void **state)
 {
 	(void)state;
-	begin(HOST_SV57, SHADOW_TRAP);
+	begin(host_mode, SHADOW_TRAP);
 	return 0;
 }
 
@@ -55,7 +55,7 @@ static void large_leaf_loses_w(void **state)
 	(void)state;
 
 	for (unsigned policy = SHADOW_TRAP; policy <= SHADOW_UNSYNC; policy++) {
-		begin(HOST_SV57, (enum shadow_policy)policy);
+		begin(host_mode, (enum shadow_policy)policy);
 		map_small(0, pte_make(RAM + MIB(4), RW));
 		assert_int_equal(reaches(&b, TABLE(2), ACCESS_STORE, TABLE(2)).level, 1);
 		reaches(&r, 0, ACCESS_LOAD, RAM + MIB(4));
@@ -191,7 +191,7 @@ static void fence_reaches(enum shadow_policy policy, unsigned form, bool here)
 	bool lazy = policy == SHADOW_LAZY;
 	bool is_about_a = !lazy || !(form & 2) || here;
 
-	begin(HOST_SV57, policy);
+	begin(host_mode, policy);
 	map_small(0, pte_make(RAM + MIB(4), RW));
 	put(TABLE(2), 1, pte_make(RAM + MIB(4), RW));
 	reaches(&b, 0, ACCESS_LOAD, RAM + MIB(4));
@@ -233,7 +233,7 @@ static void global_fences(void **state)
 	struct regime r = with_asid(kernel(ATP_MODE_SV39), 5);
 	(void)state;
 
-	begin(HOST_SV57, SHADOW_LAZY);
+	begin(host_mode, SHADOW_LAZY);
 	map_small(0, pte_make(RAM + MIB(4), RW | PTE_G));
 	reaches(&r, 0, ACCESS_LOAD, RAM + MIB(4));
 	put(TABLE(2), 0, pte_make(RAM + MIB(6), RW | PTE_G));
@@ -252,7 +252,7 @@ static void napot(void **state)
 	for (ALL_POLICIES) {
 		struct regime r = kernel(ATP_MODE_SV39);
 
-		begin(HOST_SV57, policy);
+		begin(host_mode, policy);
 		map_small(KIB(64), 0);
 		for (unsigned i = 16; i < 32; i++)
 			put(TABLE(2), i, pte_make(RAM + MIB(4), RW) | n);
@@ -297,7 +297,7 @@ static void spaces(void **state)
 		uint64_t satp;
 		unsigned flushes;
 
-		begin(HOST_SV57, policy);
+		begin(host_mode, policy);
 		for (unsigned i = 0; i < 3 * SPACES; i++)
 			r[i] = make_space(i);
 		/* All that are remembered come back as they were. */
@@ -339,7 +339,7 @@ static void fence_of_another_space(void **state)
 	for (ALL_POLICIES) {
 		struct regime a, b;
 
-		begin(HOST_SV57, policy);
+		begin(host_mode, policy);
 		a = make_space(1);
 		b = make_space(2);
 		reaches(&a, 0, ACCESS_STORE, RAM + MIB(8) + PAGE_SIZE);
@@ -360,7 +360,7 @@ static void recycled_root(void **state)
 	for (ALL_POLICIES) {
 		struct regime a, b;
 
-		begin(HOST_SV57, policy);
+		begin(host_mode, policy);
 		a = make_space(1);
 		reaches(&a, 0, ACCESS_STORE, RAM + MIB(8) + PAGE_SIZE);
 		reaches(&(struct regime){ 0 }, RAM, ACCESS_LOAD, RAM);
@@ -421,7 +421,7 @@ static void vcpus(void **state)
 		assert_int_equal(a.walk.to.v, gstage_lookup(&gs, gpa(RAM + MIB(4))).to.v);
 		check_state();
 		/* Its root and what leads to the guest's, no more. */
-		assert_int_equal(shadow.stats.tables, tables + 2);
+		assert_int_equal(shadow.stats.tables, tables + (host_mode == HOST_SV39 ? 1 : 2));
 		assert_int_equal(gs.harts, 3);
 		put(TABLE(2), 0, pte_make(RAM + MIB(6), RW));
 		fence_form(1, 0, 0);
@@ -445,7 +445,7 @@ static void eviction(void **state)
 		struct regime r = kernel(ATP_MODE_SV39);
 		uint64_t seed = 5;
 
-		begin(HOST_SV57, policy);
+		begin(host_mode, policy);
 		for (unsigned i = 0; i < 8; i++)
 			if (gstage_write(&gs, gpa(ROOT + 8 * i),
 					 &(pte_t){ pte_make(TABLE(i + 1), PTE_V) }, 8))
@@ -482,7 +482,7 @@ static void too_many_roots(void **state)
 	static struct shadow_view views[SHADOW_VCPUS];
 	(void)state;
 
-	begin(HOST_SV57, SHADOW_TRAP);
+	begin(host_mode, SHADOW_TRAP);
 	map_small(0, pte_make(RAM + MIB(4), RW | PTE_U));
 	put(ROOT, 511, pte_make(TABLE(1), PTE_V));
 	memset(views, 0, sizeof(views));
@@ -519,7 +519,7 @@ static void copy_on_write(void **state)
 		unsigned fences_i, flushes;
 		uint64_t old;
 
-		begin_with(HOST_SV57, MIB(128), RAM, MIB(16));
+		begin_with(host_mode, MIB(128), RAM, MIB(16));
 		assert_int_equal(gstage_add_backing(&gs, gpa(RAM + MIB(4)), MIB(2), hpa(BUNDLE + offset)),
 				 OK);
 		shadows(policy);
@@ -561,7 +561,7 @@ static void tables_in_the_bundle(void **state)
 		pte_t *bundle;
 		pte_t leaf = pte_make(align_down(RAM, GIB(1)), PTE_V | PTE_R | PTE_W);
 
-		begin_with(HOST_SV57, MIB(128), RAM, MIB(16));
+		begin_with(host_mode, MIB(128), RAM, MIB(16));
 		bundle = phys_pointer(hpa(BUNDLE));
 		bundle[2] = leaf;
 		assert_int_equal(gstage_add_backing(&gs, gpa(RAM + MIB(4)), MIB(2), hpa(BUNDLE)), OK);
@@ -613,6 +613,20 @@ static void code(void **state)
 	check_state();
 }
 
+static int on_sv57(void **state)
+{
+	(void)state;
+	host_mode = HOST_SV57;
+	return 0;
+}
+
+static int on_sv39(void **state)
+{
+	(void)state;
+	host_mode = HOST_SV39;
+	return 0;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -636,5 +650,7 @@ int main(void)
 		cmocka_unit_test_setup(code, set_up),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	/* With the hypervisor's map in each root, and with a window. */
+	return cmocka_run_group_tests_name("sv57", tests, on_sv57, NULL) +
+	       cmocka_run_group_tests_name("sv39", tests, on_sv39, NULL);
 }
