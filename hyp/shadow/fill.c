@@ -213,7 +213,7 @@ static enum claim claim_of(const struct request *q)
 /* The guest maps the last page: whether the access may have been meant for the state page. */
 static bool must_retry(const struct request *q)
 {
-	if (!shadow_is_state_page(q->role, q->at))
+	if (!q->st->shadow->patch || !shadow_is_state_page(q->role, q->at))
 		return false;
 	if (q->st->state_used) {
 		shadow_give_up_state(q->st);
@@ -302,7 +302,8 @@ static struct shadow_table *below_root(const struct request *q, struct place p, 
 static struct shadow_answer not_mapped(const struct request *q, struct place p, pte_t e,
 				       enum shadow_what what)
 {
-	if (q->want == ACCESS_FETCH || !shadow_is_state_page(q->role, q->at))
+	if (!q->st->shadow->patch || q->want == ACCESS_FETCH ||
+	    !shadow_is_state_page(q->role, q->at))
 		return answer(what);
 	switch (claim_of(q)) {
 	case CLAIM_COPY:

@@ -53,36 +53,47 @@ static void sync_table(struct shadow_state *st, struct shadow_table *t, bool glo
 			if (global_too || !(t->seen[i] & PTE_G))
 				sync_entry(st, t, i);
 		}
-	if (global_too)
-		t->synced = st->fence_seq;
 }
 
 static bool is_comparable(const struct shadow_table *t)
 {
-	return table_mirrors(t) && !t->is_protected;
+	return t->key.kind == SHADOW_MIRROR && !t->is_protected;
+}
+
+/* How much of what hangs on a table is to be compared. */
+enum extent {
+	LOCAL,	/* what isn't global */
+	ENOUGH, /* that, and where a fence was made since, all */
+	ALL,
+};
+
+static bool may_skip(const struct shadow_state *st, const struct shadow_table *t, enum extent e)
+{
+	if (e == ALL || (t->leads_to & TO_LOCAL))
+		return false;
+	return e == LOCAL || t->synced == st->fence_seq;
 }
 
 /* @t and what hangs on it, each once a round. At most as deep as tables have levels. */
-static void sync_tree(struct shadow_state *st, struct shadow_table *t, bool global_too)
+static void sync_tree(struct shadow_state *st, struct shadow_table *t, enum extent e)
 {
-	bool all;
+	bool all = e == ALL || (e == ENOUGH && t->synced != st->fence_seq);
 
-	if (t->visited == st->round)
+	if (t->visited == st->round || may_skip(st, t, e))
 		return;
 	t->visited = st->round;
-	all = global_too || t->synced != st->fence_seq;
-	if (is_comparable(t) && (all || t->has_local || t->key.level > 0))
+	if (is_comparable(t))
 		sync_table(st, t, all);
-	if (t->key.level == 0 || t->key.kind == SHADOW_DIRECT)
-		return;
-	for (unsigned w = 0; w < PT_ENTRIES / 64; w++)
+	for (unsigned w = 0; t->key.level > 0 && t->key.kind != SHADOW_DIRECT && w < PT_ENTRIES / 64;
+	     w++)
 		for (uint64_t left = t->valid[w]; left; left &= left - 1) {
-			struct shadow_table *child =
-				shadow_child(t, w * 64 + bit_lowest(left));
+			struct shadow_table *child = shadow_child(t, w * 64 + bit_lowest(left));
 
 			if (child)
-				sync_tree(st, child, global_too);
+				sync_tree(st, child, e);
 		}
+	if (all)
+		t->synced = st->fence_seq;
 }
 
 /*
@@ -96,20 +107,20 @@ void shadow_verify(struct shadow_state *st, struct shadow_table *t, unsigned ind
 	if (st->shadow->policy != SHADOW_LAZY && !st->unsynced)
 		return;
 	st->round++;
-	sync_tree(st, t, !is_at_same_address);
+	sync_tree(st, t, is_at_same_address ? ENOUGH : ALL);
 }
 
-static void sync_space(struct shadow_state *st, struct shadow_space *space, bool global_too)
+static void sync_space(struct shadow_state *st, struct shadow_space *space, enum extent e)
 {
 	for (unsigned role = 0; role < ROLES; role++)
 		if (space->root[role])
-			sync_tree(st, space->root[role], global_too);
+			sync_tree(st, space->root[role], e);
 }
 
 void shadow_sync_space(struct shadow_state *st, struct shadow_space *space)
 {
 	st->round++;
-	sync_space(st, space, true);
+	sync_space(st, space, ALL);
 	space->dirty = false;
 }
 
@@ -317,7 +328,7 @@ static void fence_space(struct shadow_state *st, struct shadow_space *space, boo
 			if (space->root[role])
 				sync_page_of(st, space->root[role], *at);
 	} else if (active) {
-		sync_space(st, space, global_too);
+		sync_space(st, space, global_too ? ALL : LOCAL);
 	} else {
 		space->dirty = true;
 	}

@@ -209,16 +209,16 @@ static void take_into_use(struct shadow_table *t, unsigned index, pte_t seen, pt
 	entry_write(&t->hw[index], hw);
 }
 
-/* What is known of an address may have changed when such an entry goes: shadow_code_seq(). */
-static void mark_leads_to_copy(struct shadow_state *st, struct shadow_table *t)
+/* A leaf of such a kind comes below @t. */
+static void mark_leads_to(struct shadow_state *st, struct shadow_table *t, unsigned what)
 {
-	if (t->leads_to_copy)
+	if ((t->leads_to & what) == what)
 		return;
-	t->leads_to_copy = true;
+	t->leads_to |= (uint8_t)what;
 	for (entry_id id = t->parents; id;) {
 		struct shadow_table *parent = table_of_entry(st, id);
 
-		mark_leads_to_copy(st, parent);
+		mark_leads_to(st, parent, what);
 		id = parent->next[id % PT_ENTRIES];
 	}
 }
@@ -235,8 +235,7 @@ void shadow_link(struct shadow_state *st, struct shadow_table *t, unsigned index
 	take_into_use(t, index, seen, pte_make(phys_address(child->hw).v, PTE_V));
 	chain_push(st, &child->parents, t, index);
 	st->links_seq++;
-	if (child->leads_to_copy)
-		mark_leads_to_copy(st, t);
+	mark_leads_to(st, t, child->leads_to);
 }
 
 void shadow_map(struct shadow_state *st, struct shadow_table *t, unsigned index, pte_t seen,
@@ -245,11 +244,11 @@ void shadow_map(struct shadow_state *st, struct shadow_table *t, unsigned index,
 	take_into_use(t, index, seen, leaf);
 	chain_push(st, chain_of_leaf(st, t, index, leaf), t, index);
 	if (!(seen & PTE_G))
-		t->has_local = true;
+		mark_leads_to(st, t, TO_LOCAL);
 	if (seen & PTE_N)
 		t->has_napot = true;
 	if (is_copy(leaf))
-		mark_leads_to_copy(st, t);
+		mark_leads_to(st, t, TO_COPY);
 	st->shadow->stats.fills++;
 }
 
@@ -257,7 +256,7 @@ void shadow_clear(struct shadow_state *st, struct shadow_table *t, unsigned inde
 {
 	struct shadow_table *child = shadow_child(t, index);
 
-	if (child ? child->leads_to_copy : is_copy(t->hw[index]))
+	if (child ? (child->leads_to & TO_COPY) != 0 : is_copy(t->hw[index]))
 		st->shadow->code_seq++;
 	st->links_seq += child != NULL;
 	chain_remove(st, child ? &child->parents : chain_of_leaf(st, t, index, t->hw[index]), t,
@@ -463,8 +462,7 @@ struct shadow_table *shadow_make(struct shadow_state *st, const struct shadow_ke
 	t->guest = guest;
 	t->touched = st->clock;
 	t->synced = st->fence_seq;
-	t->has_local = false;
-	t->leads_to_copy = false;
+	t->leads_to = 0;
 	t->has_napot = false;
 	t->visited = 0;
 	t->parents = 0;

@@ -57,7 +57,7 @@ struct shadow_table {
 	entry_id parents;		 /* chain of the entries that point here */
 	uint32_t number;		 /* 1.. */
 	uint64_t touched;		 /* shadow_begin()'s count when it was last needed */
-	uint64_t synced;		 /* .fence_seq when it was last compared, wholly */
+	uint64_t synced;		 /* .fence_seq when it and all below were last compared */
 	uint32_t same;			 /* the next table of the same .base, or 0 */
 	uint32_t older, newer;		 /* in order of making; or .newer in a list of free ones */
 	uint32_t visited;		 /* sync.c: the round that looked at it last */
@@ -65,8 +65,12 @@ struct shadow_table {
 	uint16_t window;		 /* of a root: the entry that is its window's, window.c */
 	bool is_protected;		 /* the guest's page has no writable mapping */
 	bool has_napot; /* some leaf is part of 64 KiB */
-	bool leads_to_copy; /* some leaf below maps a patched copy */
-	bool has_local;	 /* some leaf was made from a guest leaf without G, sync.c */
+	uint8_t leads_to; /* what leaves there have been below it: a set of TO_* */
+};
+
+enum {
+	TO_COPY = 1,  /* of a patched page */
+	TO_LOCAL = 2, /* made from a guest leaf without G */
 };
 
 /* One 4 KiB page of guest RAM. */

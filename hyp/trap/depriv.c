@@ -22,7 +22,7 @@ _Static_assert(offsetof(struct vcpu, fast.taken) == FAST_TAKEN, "FAST_TAKEN");
 _Static_assert(sizeof(struct depriv_site) == 1 << SITE_SHIFT, "SITE_SHIFT");
 _Static_assert(DEPRIV_SITES == SITES, "SITES");
 _Static_assert(offsetof(struct depriv_site, pc) == SITE_PC, "SITE_PC");
-_Static_assert(offsetof(struct depriv_site, satp) == SITE_SATP, "SITE_SATP");
+_Static_assert(offsetof(struct depriv_site, tag) == SITE_TAG, "SITE_TAG");
 _Static_assert(offsetof(struct depriv_site, seq) == SITE_SEQ, "SITE_SEQ");
 _Static_assert(offsetof(struct depriv_site, handler) == SITE_HANDLER, "SITE_HANDLER");
 _Static_assert(offsetof(struct depriv_site, operand) == SITE_OPERAND, "SITE_OPERAND");

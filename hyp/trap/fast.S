@@ -27,7 +27,7 @@ fast_breakpoint:
 	add	t2, t2, t3
 	ld	t3, SITE_PC(t2)
 	bne	t3, t1, trap_slow
-	ld	t3, SITE_SATP(t2)
+	ld	t3, SITE_TAG(t2)
 	ld	t0, FAST_TAG(a0)
 	bne	t3, t0, trap_slow
 	ld	t3, FAST_SEQ(a0)

@@ -24,7 +24,7 @@
 #define SITES	     512
 #define SITE_SHIFT   6
 #define SITE_PC	     0
-#define SITE_SATP    8
+#define SITE_TAG    8
 #define SITE_SEQ     16
 #define SITE_HANDLER 24
 #define SITE_OPERAND 32

@@ -229,6 +229,10 @@ static void depriv_load(struct vcpu *v)
 	d->units = csr_read(CSR_SSTATUS) & UNITS;
 	d->counters = csr_read(CSR_SCOUNTEREN);
 	d->envcfg = csr_read(CSR_SENVCFG);
+	d->enables_stale = true;
+	d->regime = depriv_regime(v);
+	d->regime_satp = d->state->satp;
+	depriv_site_mode(v, vsstage_mode(d->regime.atp));
 	v->fast.tag = FAST_NEVER;
 	v->fast.seq = &v->shadow->code_seq;
 	v->fast.state = d->state;
@@ -332,22 +336,52 @@ static void set_satp(struct vcpu *v, uint64_t satp)
 	d->satp = satp;
 }
 
-static COLD void derive(struct vcpu *v)
+/* satp is validated when it changes only, and the rest of a regime never changes. */
+static inline void update_regime(struct vcpu *v)
 {
 	struct depriv *d = &v->depriv;
-	uint64_t counters = wanted_counters(v), envcfg = wanted_envcfg(v);
+	uint64_t sstatus = d->state->sstatus;
+
+	if (d->regime_satp != d->state->satp) {
+		d->regime = depriv_regime(v);
+		d->regime_satp = d->state->satp;
+		depriv_site_mode(v, vsstage_mode(d->regime.atp));
+		return;
+	}
+	d->regime.user = d->user;
+	d->regime.sum = (sstatus & SSTATUS_SUM) != 0;
+	d->regime.mxr = (sstatus & SSTATUS_MXR) != 0;
+}
+
+static COLD void set_enables(struct vcpu *v)
+{
+	struct depriv *d = &v->depriv;
+
+	d->counters = wanted_counters(v);
+	d->envcfg = wanted_envcfg(v);
+	csr_write(CSR_SCOUNTEREN, d->counters);
+	csr_write(CSR_SENVCFG, d->envcfg);
+	d->enables_stale = false;
+	/* Where they say the same for both privileges, they needn't be looked at again. */
+	d->user = !d->user;
+	d->enables_differ = d->counters != wanted_counters(v) || d->envcfg != wanted_envcfg(v);
+	d->user = !d->user;
+	d->enables_user = d->user;
+}
+
+static void derive(struct vcpu *v)
+{
+	struct depriv *d = &v->depriv;
+	uint64_t satp;
 
 	d->stale = false;
-	depriv_site_enter(v);
-	d->regime = depriv_regime(v);
-	set_satp(v, shadow_satp(v->shadow, &v->view, &d->regime));
+	update_regime(v);
+	satp = shadow_satp(v->shadow, &v->view, &d->regime);
+	set_satp(v, satp);
+	depriv_site_enter(v, satp);
 	set_units(d, wanted_units(v));
-	if (d->counters != counters)
-		csr_write(CSR_SCOUNTEREN, counters);
-	if (d->envcfg != envcfg)
-		csr_write(CSR_SENVCFG, envcfg);
-	d->counters = counters;
-	d->envcfg = envcfg;
+	if (d->enables_stale || (d->enables_differ && d->enables_user != d->user))
+		set_enables(v);
 }
 
 void depriv_prepare(struct vcpu *v)
@@ -357,7 +391,8 @@ void depriv_prepare(struct vcpu *v)
 
 	if (pending && (v->depriv.user || (s->sstatus & SSTATUS_SIE)))
 		deliver(v, pending);
-	if (v->depriv.stale)
+	/* There may be a tag now: the guest's code may have been mapped. */
+	if (v->depriv.stale || (v->fast.tag == FAST_NEVER && !v->depriv.user))
 		derive(v);
 }
 

@@ -45,7 +45,11 @@ struct depriv {
 
 	/* What is in this hart's registers; they are written only to change. */
 	uint64_t satp, units, counters, envcfg;
+	bool enables_stale; /* so have scounteren or senvcfg */
+	bool enables_user;  /* for which privilege .counters and .envcfg are */
+	bool enables_differ; /* the other one's would be others */
 	struct regime regime;		 /* what satp was made from: in which the guest last ran */
+	uint64_t regime_satp;		 /* what .regime.atp was made from */
 	uint64_t retried_at, retried_pc; /* the last fault that was to be retried: shadowed.c */
 	uint64_t host_satp; /* what was in satp before @v was loaded, and must be after */
 	struct shadow_code code;   /* where the instruction was, by the last fetch */

@@ -41,8 +41,10 @@ static bool has_stateen(const struct isa *isa)
 /* Reserved modes are not written. */
 static void write_stvec(struct vcpu *v, uint64_t value)
 {
-	if ((value & STVEC_MODE) <= STVEC_VECTORED)
-		v->depriv.state->stvec = value;
+	if ((value & STVEC_MODE) > STVEC_VECTORED)
+		return;
+	v->depriv.state->stvec = value;
+	v->depriv.stale = true; /* depriv_site.h */
 }
 
 /* "If satp is written with an unsupported MODE, the entire write has no effect". */
@@ -60,7 +62,7 @@ static void write_scounteren(struct vcpu *v, uint64_t value)
 	csr_write(CSR_SCOUNTEREN, value);
 	v->depriv.counters = csr_read(CSR_SCOUNTEREN);
 	v->depriv.state->scounteren = v->depriv.counters;
-	v->depriv.stale = true;
+	v->depriv.stale = v->depriv.enables_stale = true;
 }
 
 static void write_senvcfg(struct vcpu *v, uint64_t value)
@@ -68,7 +70,7 @@ static void write_senvcfg(struct vcpu *v, uint64_t value)
 	csr_write(CSR_SENVCFG, value);
 	v->depriv.envcfg = csr_read(CSR_SENVCFG);
 	v->depriv.state->senvcfg = v->depriv.envcfg;
-	v->depriv.stale = true;
+	v->depriv.stale = v->depriv.enables_stale = true;
 }
 
 static void write_stimecmp(struct vcpu *v, uint64_t value)

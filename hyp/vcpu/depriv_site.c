@@ -1,12 +1,14 @@
 /*
  * Remembering patched places. See depriv_site.h.
  *
- * Invariant: an entry is believed only under the satp and the state of all copies that it was
+ * Invariant: an entry is believed only under the tag and the state of all copies that it was
  * noted under.
  */
 #include "hyp/vcpu/depriv_site.h"
 
 #include "hyp/arch/insn.h"
+#include "hyp/mm/map.h"
+#include "hyp/mm/phys.h"
 #include "hyp/vcpu/vcpu.h"
 
 /* hyp/trap/fast.S */
@@ -19,26 +21,42 @@ static uint64_t address_of(const char *place)
 	return (uint64_t)(uintptr_t)place;
 }
 
-/* Two processes use the same addresses of their kernel in turns: their places lie apart. 2^64 over
- * the golden ratio spreads the few bits in which their satps differ. */
-static uint64_t mix_of(uint64_t satp)
+/* Places under two tags lie apart. 2^64 over the golden ratio spreads the bits they differ in. */
+static uint64_t mix_of(uint64_t tag)
 {
-	return satp * UINT64_C(0x9e3779b97f4a7c15) >> 32;
+	return tag * UINT64_C(0x9e3779b97f4a7c15) >> 32;
 }
 
 static struct depriv_site *place_of(struct vcpu *v)
 {
-	uint64_t mix = mix_of(v->depriv.state->satp);
-
-	return &v->fast.sites[((v->frame.pc >> 2) ^ mix) % DEPRIV_SITES];
+	return &v->fast.sites[((v->frame.pc >> 2) ^ v->fast.mix) % DEPRIV_SITES];
 }
 
-void depriv_site_enter(struct vcpu *v)
+static uint64_t tag_of(const struct vcpu *v, uint64_t satp)
 {
-	uint64_t satp = v->depriv.state->satp;
+	uint64_t at = v->depriv.state->stvec, table = (satp & ATP_PPN_MASK) << PAGE_SHIFT;
+	unsigned shift = v->fast.region + PT_INDEX_BITS * (v->fast.tables - 1);
+	pte_t e = table;
 
-	v->fast.tag = v->depriv.user ? FAST_NEVER : satp;
-	v->fast.mix = mix_of(satp);
+	for (unsigned i = 0; i < v->fast.tables; i++, shift -= PT_INDEX_BITS) {
+		e = ((const pte_t *)phys_pointer(hpa(table)))[at >> shift & (PT_ENTRIES - 1)];
+		if (!pte_is_valid(e))
+			return FAST_NEVER;
+		table = pte_address(e);
+	}
+	return e;
+}
+
+void depriv_site_enter(struct vcpu *v, uint64_t satp)
+{
+	v->fast.tag = v->depriv.user ? FAST_NEVER : tag_of(v, satp);
+	v->fast.mix = mix_of(v->fast.tag);
+}
+
+void depriv_site_mode(struct vcpu *v, const struct pt_mode *mode)
+{
+	v->fast.tables = mode ? map_mode()->levels - mode->levels + 1u : 0;
+	v->fast.region = mode ? pt_address_bits(mode) - PT_INDEX_BITS : 63;
 }
 
 void depriv_site_init(struct vcpu *v, void *sites)
@@ -47,13 +65,14 @@ void depriv_site_init(struct vcpu *v, void *sites)
 	v->fast.read = address_of(fast_read);
 	v->fast.write = address_of(fast_write);
 	v->fast.tag = FAST_NEVER;
+	depriv_site_mode(v, NULL);
 }
 
 uint32_t depriv_site_recall(struct vcpu *v)
 {
 	const struct depriv_site *s = place_of(v);
 
-	if (s->pc == v->frame.pc && s->satp == v->depriv.state->satp &&
+	if (s->pc == v->frame.pc && s->tag == v->fast.tag &&
 	    s->seq == shadow_code_seq(v->shadow))
 		return (uint32_t)s->bits;
 	return 0;
@@ -151,10 +170,12 @@ uint64_t depriv_user_ecall(struct vcpu *v)
 void depriv_site_note(struct vcpu *v, uint32_t bits)
 {
 	struct depriv_site s = { .pc = v->frame.pc,
-				 .satp = v->depriv.state->satp,
+				 .tag = v->fast.tag,
 				 .seq = shadow_code_seq(v->shadow),
 				 .bits = bits };
 
+	if (s.tag == FAST_NEVER || (s.pc ^ v->depriv.state->stvec) >> v->fast.region)
+		return;
 	choose_handler(&s, bits);
 	*place_of(v) = s;
 }

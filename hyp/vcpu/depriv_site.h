@@ -7,12 +7,19 @@
 
 #include <stdint.h>
 
+struct pt_mode;
 struct vcpu;
 struct state_page;
 
-/* True as long as the guest's satp and shadow_code_seq() are what they were. Known to fast.S. */
+/*
+ * True as long as .tag and shadow_code_seq() are what they were. Known to fast.S.
+ *
+ * The tag says which translations S-mode's code has: it is the entry of the topmost shadow table for
+ * the region that stvec lies in. Kernels have that part in common for all their address spaces, and
+ * what is known of a place in one is then known in all. Places in other regions aren't remembered.
+ */
 struct depriv_site {
-	uint64_t pc, satp, seq;
+	uint64_t pc, tag, seq;
 	uint64_t handler; /* where in hyp/trap/fast.S it is carried out; 0: not there */
 	uint64_t operand; /* the immediate, or the bits that can be written */
 	uint64_t call;	  /* the function that carries it out whatever it means */
@@ -25,16 +32,18 @@ struct depriv_site {
 
 /* What fast.S needs of a vcpu. Right while the guest runs. */
 struct fast_path {
-	uint64_t tag; /* the guest's satp while it is in S-mode, FAST_NEVER in U */
-	uint64_t mix; /* of satp, into the place of a site */
+	uint64_t tag; /* while the guest is in S-mode, FAST_NEVER in U and where nothing is mapped */
+	uint64_t mix; /* of the tag, into the place of a site */
 	const _Atomic uint64_t *seq;
 	struct depriv_site *sites;
 	struct state_page *state;
 	uint64_t taken; /* how often it did */
 	uint64_t rs2;	/* its own */
 	uint64_t read, write; /* its first rows */
+	unsigned region; /* address bits that a region has */
+	unsigned tables; /* to read from the root for a tag; 0 in Bare mode: the root is it */
 };
-/* No satp: ASID and PPN all ones lie outside any memory. */
+/* No entry of a table. */
 #define FAST_NEVER UINT64_MAX
 
 #define DEPRIV_SITES_BYTES (DEPRIV_SITES * sizeof(struct depriv_site))
@@ -44,8 +53,11 @@ void depriv_site_init(struct vcpu *v, void *sites);
 /* fast.S's: a system call of the guest's user. Only .pc of the frame is right, and is set. */
 uint64_t depriv_user_ecall(struct vcpu *v);
 
-/* The guest's privilege or satp has changed: what fast.S is to believe from now on. */
-void depriv_site_enter(struct vcpu *v);
+/* The guest's privilege or regime has changed: what fast.S is to believe from now on. @satp: the
+ * shadow's root for it. */
+void depriv_site_enter(struct vcpu *v, uint64_t satp);
+/* The mode of the guest's satp has changed; NULL: Bare. */
+void depriv_site_mode(struct vcpu *v, const struct pt_mode *mode);
 
 /* What was remembered of the guest's pc, or 0. */
 uint32_t depriv_site_recall(struct vcpu *v);

@@ -430,7 +430,7 @@ static uint64_t read_word(uint64_t at)
 static bool is_mirrored(uint64_t at)
 {
 	for (uint32_t n = gfn_of(at)->tables; n; n = shadow_table_of(v.shadow.state, n)->same)
-		if (shadow_table_of(v.shadow.state, n)->key.kind == SHADOW_MIRROR)
+		if (table_mirrors(shadow_table_of(v.shadow.state, n)))
 			return true;
 	return false;
 }
@@ -650,7 +650,7 @@ static void begin(void)
 	v.worked_n = 0;
 	v.owed = NOTHING;
 	v.harts_owed = false;
-	v.host_mode = HOST_SV48 + (unsigned)below(2);
+	v.host_mode = HOST_SV39 + (unsigned)below(HOST_MODES);
 	/* What the hardware's satp can name as physical addresses, in Bare mode. */
 	world_init(v.b, &v.w, pt_address_bits(&host_modes[v.host_mode]) - 1);
 	own = (struct frame_pool){ .owner = 2 };
