@@ -99,9 +99,11 @@ static void drop_root(struct shadow_state *st, struct shadow_table *t)
 
 static void forget(struct shadow_state *st, struct shadow_space *space)
 {
+	st->forgetting = true;
 	for (unsigned role = 0; role < ROLES; role++)
 		if (space->root[role])
 			drop_root(st, space->root[role]);
+	st->forgetting = false;
 	memset(space, 0, sizeof(*space));
 }
 
@@ -211,6 +213,7 @@ static void make_root(struct shadow_state *st, struct shadow_view *w, unsigned r
 	uint64_t asid = 1 + (uint64_t)(space - st->spaces[w->vcpu]) * ROLES + role;
 
 	space->root[role] = root;
+	space->roles |= (uint8_t)(1u << role);
 	st->links_seq++;
 	space->satp[role] = (uint64_t)map_mode()->atp_mode << ATP_MODE_SHIFT |
 			    (shadow_has_asids() ? asid << SATP_ASID_SHIFT : 0) |

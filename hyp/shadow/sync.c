@@ -320,18 +320,24 @@ static bool has_asid(const struct shadow_space *space, const uint64_t *asid)
 	return !asid || (space->atp >> SATP_ASID_SHIFT & SATP_ASID_MASK) == (*asid & SATP_ASID_MASK);
 }
 
+static void fence_page_of(struct shadow_state *st, struct shadow_space *space, gva_t at)
+{
+	for (unsigned left = space->roles; left; left &= left - 1)
+		sync_page_of(st, space->root[bit_lowest(left)], at);
+}
+
+/* A space that isn't used now is compared when it is entered again; but for one page at once. */
 static void fence_space(struct shadow_state *st, struct shadow_space *space, bool active,
 			const gva_t *at, bool global_too)
 {
-	if (at) {
-		for (unsigned role = 0; role < ROLES; role++)
-			if (space->root[role])
-				sync_page_of(st, space->root[role], *at);
-	} else if (active) {
+	if (space->dirty)
+		return;
+	if (at)
+		fence_page_of(st, space, *at);
+	else if (active)
 		sync_space(st, space, global_too ? ALL : LOCAL);
-	} else {
+	else
 		space->dirty = true;
-	}
 }
 
 static void fence_spaces(struct shadow_state *st, const gva_t *at, const uint64_t *asid)
@@ -340,7 +346,7 @@ static void fence_spaces(struct shadow_state *st, const gva_t *at, const uint64_
 		for (unsigned i = 0; st->views[v] && i < SPACES; i++) {
 			struct shadow_space *space = &st->spaces[v][i];
 
-			if (space->used && has_asid(space, asid))
+			if (space->roles && has_asid(space, asid))
 				fence_space(st, space, st->views[v]->space == space, at, !asid);
 		}
 }

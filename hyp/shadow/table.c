@@ -252,11 +252,18 @@ void shadow_map(struct shadow_state *st, struct shadow_table *t, unsigned index,
 	st->shadow->stats.fills++;
 }
 
+/* What hangs on nothing, or on a space that is being forgotten, no hart goes by. */
+static bool is_reachable(const struct shadow_state *st, const struct shadow_table *t)
+{
+	return !st->forgetting && (t->parents || t->key.kind == SHADOW_ROOT);
+}
+
 void shadow_clear(struct shadow_state *st, struct shadow_table *t, unsigned index)
 {
 	struct shadow_table *child = shadow_child(t, index);
 
-	if (child ? (child->leads_to & TO_COPY) != 0 : is_copy(t->hw[index]))
+	if (is_reachable(st, t) &&
+	    (child ? (child->leads_to & TO_COPY) != 0 : is_copy(t->hw[index])))
 		st->shadow->code_seq++;
 	st->links_seq += child != NULL;
 	chain_remove(st, child ? &child->parents : chain_of_leaf(st, t, index, t->hw[index]), t,

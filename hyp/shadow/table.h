@@ -107,6 +107,7 @@ struct shadow_fence_memo {
 
 struct shadow_space {
 	bool used, dirty;
+	uint8_t roles; /* bit n: .root[n] is there */
 	uint64_t atp, last; /* last: when it was used */
 	uint64_t satp[ROLES];
 	struct shadow_table *root[ROLES];
@@ -136,6 +137,7 @@ struct shadow_state {
 	uint64_t clock;
 	struct shadow_copy *copies; /* patch.c; [0] isn't used */
 	bool state_allowed, state_used; /* state.c */
+	bool forgetting;		/* space.c: what is dropped is no hart's current space */
 	bool windowed;			/* shadow_has_windows() */
 	entry_id state_maps;		/* leaves that map state pages */
 	struct shadow_view *views[SHADOW_VCPUS];

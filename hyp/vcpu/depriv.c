@@ -48,7 +48,8 @@ static void depriv_reset_csrs(struct vcpu *v)
 
 void depriv_set_user(struct vcpu *v, bool user)
 {
-	v->depriv.stale |= v->depriv.user != user;
+	if (v->depriv.user != user)
+		v->depriv.stale = v->depriv.units_stale = true;
 	v->depriv.user = user;
 }
 
@@ -70,10 +71,16 @@ void depriv_write_sstatus(struct vcpu *v, uint64_t value)
 {
 	struct state_page *s = v->depriv.state;
 	uint64_t legal = SSTATUS_SIE | SSTATUS_SPIE | SSTATUS_SPP | SSTATUS_SUM | SSTATUS_MXR |
-			 own_units(v->isa);
-	uint64_t after = with_sd((s->sstatus & ~legal) | (value & legal));
+			 v->depriv.own_units;
+	uint64_t after = (s->sstatus & ~legal) | (value & legal);
+	uint64_t changed = s->sstatus ^ after;
 
-	v->depriv.stale |= ((s->sstatus ^ after) & (SSTATUS_SUM | SSTATUS_MXR | UNITS)) != 0;
+	if (changed & UNITS) {
+		after = with_sd(after);
+		v->depriv.units_stale = true;
+	}
+	if (changed & (SSTATUS_SUM | SSTATUS_MXR))
+		v->depriv.stale = true;
 	s->sstatus = after;
 }
 
@@ -229,7 +236,8 @@ static void depriv_load(struct vcpu *v)
 	d->units = csr_read(CSR_SSTATUS) & UNITS;
 	d->counters = csr_read(CSR_SCOUNTEREN);
 	d->envcfg = csr_read(CSR_SENVCFG);
-	d->enables_stale = true;
+	d->own_units = own_units(v->isa);
+	d->enables_stale = d->units_stale = true;
 	d->regime = depriv_regime(v);
 	d->regime_satp = d->state->satp;
 	depriv_site_mode(v, vsstage_mode(d->regime.atp));
@@ -258,7 +266,7 @@ static void depriv_begin(struct vcpu *v)
 	s->satp = 0;
 	s->sstatus &= ~SSTATUS_SIE;
 	v->depriv.user = false;
-	v->depriv.stale = true;
+	v->depriv.stale = v->depriv.units_stale = true;
 	sfence_all();
 }
 
@@ -285,7 +293,7 @@ static uint64_t if_dirty(uint64_t sstatus, uint64_t unit)
  */
 static uint64_t wanted_units(const struct vcpu *v)
 {
-	uint64_t sstatus = v->depriv.state->sstatus & own_units(v->isa);
+	uint64_t sstatus = v->depriv.state->sstatus & v->depriv.own_units;
 
 	return v->depriv.user ? sstatus & UNITS
 			      : if_dirty(sstatus, SSTATUS_FS) | if_dirty(sstatus, SSTATUS_VS);
@@ -379,9 +387,14 @@ static void derive(struct vcpu *v)
 	satp = shadow_satp(v->shadow, &v->view, &d->regime);
 	set_satp(v, satp);
 	depriv_site_enter(v, satp);
-	set_units(d, wanted_units(v));
 	if (d->enables_stale || (d->enables_differ && d->enables_user != d->user))
 		set_enables(v);
+}
+
+static void derive_units(struct vcpu *v)
+{
+	v->depriv.units_stale = false;
+	set_units(&v->depriv, wanted_units(v));
 }
 
 void depriv_prepare(struct vcpu *v)
@@ -394,6 +407,8 @@ void depriv_prepare(struct vcpu *v)
 	/* There may be a tag now: the guest's code may have been mapped. */
 	if (v->depriv.stale || (v->fast.tag == FAST_NEVER && !v->depriv.user))
 		derive(v);
+	if (v->depriv.units_stale)
+		derive_units(v);
 }
 
 const struct backend backend_depriv = {

@@ -45,6 +45,8 @@ struct depriv {
 
 	/* What is in this hart's registers; they are written only to change. */
 	uint64_t satp, units, counters, envcfg;
+	uint64_t own_units; /* those of FS and VS that the guest has */
+	bool units_stale;   /* FS or VS, or the privilege, has changed */
 	bool enables_stale; /* so have scounteren or senvcfg */
 	bool enables_user;  /* for which privilege .counters and .envcfg are */
 	bool enables_differ; /* the other one's would be others */

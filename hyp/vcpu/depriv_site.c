@@ -49,8 +49,11 @@ static uint64_t tag_of(const struct vcpu *v, uint64_t satp)
 
 void depriv_site_enter(struct vcpu *v, uint64_t satp)
 {
-	v->fast.tag = v->depriv.user ? FAST_NEVER : tag_of(v, satp);
-	v->fast.mix = mix_of(v->fast.tag);
+	uint64_t tag = v->depriv.user ? FAST_NEVER : tag_of(v, satp);
+
+	if (tag != FAST_NEVER)
+		v->fast.mix = mix_of(tag);
+	v->fast.tag = tag;
 }
 
 void depriv_site_mode(struct vcpu *v, const struct pt_mode *mode)
@@ -96,6 +99,24 @@ static uint64_t site_csr(struct vcpu *v, const struct depriv_site *s, uint64_t r
 	return old;
 }
 
+/* The same for sstatus alone, which kernels change more often than all others together. */
+static uint64_t site_sstatus(struct vcpu *v, const struct depriv_site *s, uint64_t rs1,
+			     uint64_t rs2)
+{
+	unsigned what = s->bits >> 12 & 3;
+	uint64_t old = v->depriv.state->sstatus;
+
+	(void)rs2;
+	if (what == 2)
+		rs1 |= old;
+	else if (what == 3)
+		rs1 = old & ~rs1;
+	depriv_write_sstatus(v, rs1);
+	v->frame.pc += 4;
+	depriv_prepare(v);
+	return old;
+}
+
 static uint64_t site_csr_immediate(struct vcpu *v, const struct depriv_site *s, uint64_t rs1,
 				   uint64_t rs2)
 {
@@ -122,6 +143,8 @@ static uint64_t site_fence(struct vcpu *v, const struct depriv_site *s, uint64_t
 /* What is known to be an instruction that depriv_execute() carries out. WFI waits: not here. */
 static site_function *function_of(uint32_t bits)
 {
+	if ((bits >> 12 & 7) - 1 < 3 && bits >> 20 == CSR_SSTATUS)
+		return site_sstatus;
 	if (bits >> 12 & 3)
 		return bits >> 12 & 4 ? site_csr_immediate : site_csr;
 	if (bits == 0x10200073)
