@@ -219,7 +219,7 @@ static bool must_retry(const struct request *q)
 		shadow_give_up_state(q->st);
 		return true;
 	}
-	return claim_of(q) == CLAIM_NONE;
+	return q->want != ACCESS_FETCH && claim_of(q) == CLAIM_NONE;
 }
 
 /* Leaf @e of the guest at @p, permissions still to be looked at: steps 6 to 10 of the walk. */

@@ -188,6 +188,12 @@ void shadow_unprotect(struct shadow *s, gpa_t to);
  */
 void shadow_fence(struct shadow *s, const gva_t *at, const uint64_t *asid);
 
+#define SHADOW_ALL_ASIDS UINT64_MAX
+/**
+ * The same for one page, @asid or SHADOW_ALL_ASIDS: what kernels do in long rows.
+ */
+void shadow_fence_page(struct shadow *s, gva_t at, uint64_t asid);
+
 /**
  * Where the instruction at @pc is fetched from, as the hardware does it now: by the shadow.
  */

@@ -199,8 +199,14 @@ static void sync_page_of(struct shadow_state *st, struct shadow_table *t, gva_t 
 	}
 }
 
-/* Whether the last fence's way is this one's, too; then it is done. */
-static inline bool sync_by_memo(struct shadow_state *st, gva_t at, uint64_t asid)
+static inline bool is_as_seen(const struct shadow_table *t, unsigned index)
+{
+	return !entry_in_use(t, index) ||
+	       __atomic_load_n(&t->guest[index], __ATOMIC_RELAXED) == t->seen[index];
+}
+
+/* Whether the last fence's way is this one's, too. */
+static inline bool memo_is_good(const struct shadow_state *st, gva_t at, uint64_t asid)
 {
 	const struct shadow_fence_memo *m = &st->memo;
 
@@ -209,9 +215,25 @@ static inline bool sync_by_memo(struct shadow_state *st, gva_t at, uint64_t asid
 	for (unsigned i = 0; i < m->ups; i++)
 		if (__atomic_load_n(m->up[i], __ATOMIC_RELAXED) != m->up_seen[i])
 			return false;
-	for (unsigned i = 0; i < m->leaves; i++)
-		sync_leaf_entry(st, m->leaf[i], at.v / PAGE_SIZE % PT_ENTRIES);
 	return true;
+}
+
+/* And whether its leaf tables, too, are as they were. */
+static inline bool memo_leaves_are_as_seen(const struct shadow_state *st, gva_t at)
+{
+	const struct shadow_fence_memo *m = &st->memo;
+
+	for (unsigned i = 0; i < m->leaves; i++)
+		if (m->leaf[i]->has_napot ||
+		    !is_as_seen(m->leaf[i], at.v / PAGE_SIZE % PT_ENTRIES))
+			return false;
+	return true;
+}
+
+static void sync_by_memo(struct shadow_state *st, gva_t at)
+{
+	for (unsigned i = 0; i < st->memo.leaves; i++)
+		sync_leaf_entry(st, st->memo.leaf[i], at.v / PAGE_SIZE % PT_ENTRIES);
 }
 
 /* --- protection --- */
@@ -351,39 +373,67 @@ static void fence_spaces(struct shadow_state *st, const gva_t *at, const uint64_
 		}
 }
 
-static uint64_t asid_of(const uint64_t *asid)
+static COLD void fence_page_lazily(struct shadow_state *st, gva_t at, uint64_t asid)
 {
-	return asid ? *asid & SATP_ASID_MASK : ~UINT64_C(0);
-}
+	bool all = asid == SHADOW_ALL_ASIDS;
 
-static COLD void fence_lazily(struct shadow_state *st, const gva_t *at, const uint64_t *asid)
-{
+	if (memo_is_good(st, at, asid)) {
+		sync_by_memo(st, at);
+		return;
+	}
 	st->round++;
 	st->memo = (struct shadow_fence_memo){ .seq = 1 };
-	fence_spaces(st, at, asid);
-	if (at && st->memo.seq) {
-		st->memo.seq = st->links_seq;
-		st->memo.mega = at->v / MEGAPAGE;
-		st->memo.asid = asid_of(asid);
-	} else {
-		memo_forget(&st->memo);
-	}
+	fence_spaces(st, &at, all ? NULL : &asid);
+	if (!st->memo.seq)
+		return;
+	st->memo.seq = st->links_seq;
+	st->memo.mega = at.v / MEGAPAGE;
+	st->memo.asid = asid;
+}
+
+/* The fence by page under the other policies. */
+static COLD void fence_unsynced(struct shadow_state *st)
+{
+	if (st->unsynced)
+		protect_again(st);
+}
+
+void shadow_fence_page(struct shadow *s, gva_t at, uint64_t asid)
+{
+	struct shadow_state *st = s->state;
+
+	lock_take(&st->gs->lock);
+	s->stats.fences++;
+	st->fence_seq += asid == SHADOW_ALL_ASIDS;
+	if (s->policy != SHADOW_LAZY)
+		fence_unsynced(st);
+	else if (!memo_is_good(st, at, asid) || !memo_leaves_are_as_seen(st, at))
+		fence_page_lazily(st, at, asid);
+	lock_release(&st->gs->lock);
+}
+
+static void fence_all_pages(struct shadow_state *st, const uint64_t *asid)
+{
+	st->round++;
+	st->fence_seq += !asid;
+	memo_forget(&st->memo);
+	fence_spaces(st, NULL, asid);
 }
 
 void shadow_fence(struct shadow *s, const gva_t *at, const uint64_t *asid)
 {
 	struct shadow_state *st = s->state;
 
+	if (at) {
+		shadow_fence_page(s, *at, asid ? *asid & SATP_ASID_MASK : SHADOW_ALL_ASIDS);
+		return;
+	}
 	lock_take(&st->gs->lock);
 	s->stats.fences++;
-	if (s->policy == SHADOW_LAZY) {
-		if (!asid)
-			st->fence_seq++;
-		if (!at || !sync_by_memo(st, *at, asid_of(asid)))
-			fence_lazily(st, at, asid);
-	} else if (st->unsynced) {
-		protect_again(st);
-	}
+	if (s->policy == SHADOW_LAZY)
+		fence_all_pages(st, asid);
+	else
+		fence_unsynced(st);
 	lock_release(&st->gs->lock);
 }
 

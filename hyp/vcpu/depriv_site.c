@@ -6,6 +6,7 @@
  */
 #include "hyp/vcpu/depriv_site.h"
 
+#include "hyp/arch/cpu.h"
 #include "hyp/arch/insn.h"
 #include "hyp/mm/map.h"
 #include "hyp/mm/phys.h"
@@ -140,6 +141,17 @@ static uint64_t site_fence(struct vcpu *v, const struct depriv_site *s, uint64_t
 	return 0;
 }
 
+/* Of one page, in one address space. */
+static uint64_t site_fence_page(struct vcpu *v, const struct depriv_site *s, uint64_t rs1,
+				uint64_t rs2)
+{
+	(void)s;
+	shadow_fence_page(v->shadow, gva(rs1), rs2 & SATP_ASID_MASK);
+	sfence_all();
+	v->frame.pc += 4;
+	return 0;
+}
+
 /* What is known to be an instruction that depriv_execute() carries out. WFI waits: not here. */
 static site_function *function_of(uint32_t bits)
 {
@@ -149,7 +161,9 @@ static site_function *function_of(uint32_t bits)
 		return bits >> 12 & 4 ? site_csr_immediate : site_csr;
 	if (bits == 0x10200073)
 		return site_sret;
-	return (bits & 0xfe007fff) == 0x12000073 ? site_fence : NULL;
+	if ((bits & 0xfe007fff) != 0x12000073)
+		return NULL;
+	return bits >> 15 & 31 && bits >> 20 & 31 ? site_fence_page : site_fence;
 }
 
 /* sstatus.SIE set and cleared, by funct3, "Zicsr": 1..3 by register, 5..7 by immediate. */
