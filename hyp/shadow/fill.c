@@ -336,6 +336,7 @@ static struct shadow_answer fill_mirror(const struct request *q, struct shadow_t
 		pte_t e;
 
 		t->touched = q->st->clock;
+		t->stores = 0;
 		if (!child || child->key.kind != SHADOW_MIRROR) {
 			e = __atomic_load_n(&t->guest[p.index], __ATOMIC_RELAXED);
 			switch (vsstage_kind(e, q->r, t->key.level)) {

@@ -121,6 +121,9 @@ void shadow_window_load(const void *vcpu, uint64_t arrive, uint64_t bug);
 /* This hart's next entry is to regime @r of @w's vcpu, by what shadow_satp() has just answered. */
 void shadow_window_enter(const struct shadow_view *w, const struct regime *r);
 
+/* Whether a root's entry @e is its window's, and says nothing of what the guest has there. */
+bool shadow_is_window(pte_t e);
+
 /*
  * Who asks: one shadow each. MXR in user mode differs too; SUM there doesn't matter. In Bare mode
  * nobody's rights differ, but only the kernel executes patched copies.

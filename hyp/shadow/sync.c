@@ -57,7 +57,7 @@ static void sync_table(struct shadow_state *st, struct shadow_table *t, bool glo
 
 static bool is_comparable(const struct shadow_table *t)
 {
-	return t->key.kind == SHADOW_MIRROR && !t->is_protected;
+	return table_mirrors(t) && !t->is_protected;
 }
 
 /* How much of what hangs on a table is to be compared. */
@@ -67,11 +67,12 @@ enum extent {
 	ALL,
 };
 
+/* Pointers are compared under every ASID's fence; leaves without G make the difference. */
 static bool may_skip(const struct shadow_state *st, const struct shadow_table *t, enum extent e)
 {
 	if (e == ALL || (t->leads_to & TO_LOCAL))
 		return false;
-	return e == LOCAL || t->synced == st->fence_seq;
+	return e == LOCAL ? t->key.level == 0 : t->synced == st->fence_seq;
 }
 
 /* @t and what hangs on it, each once a round. At most as deep as tables have levels. */
@@ -301,9 +302,37 @@ void shadow_lift(struct shadow_state *st, gpa_t at)
 	st->shadow->stats.unshadows++;
 }
 
+/* Stores to a page without a use of its mirror between them, before it is taken for none any more:
+ * making one again costs about as much. */
+#define STORES_MAX 32
+
+/* What the store's own address is translated by is in use; roots are their spaces' to drop. */
+static bool is_disused(const struct shadow_state *st, struct shadow_table *t)
+{
+	return t->key.kind == SHADOW_MIRROR && t->touched != st->clock &&
+	       (!t->parents || ++t->stores > STORES_MAX);
+}
+
+/* A table page that the guest has put to other use, or is about to, gets its mirrors dropped. */
+static void drop_disused(struct shadow_state *st, gpa_t at)
+{
+	uint32_t next;
+
+	for (uint32_t n = shadow_gfn_of(st, at)->tables; n; n = next) {
+		struct shadow_table *t = shadow_table_of(st, n);
+
+		next = t->same;
+		if (is_protected_mirror_of(t, at) && is_disused(st, t))
+			shadow_drop(st, t);
+	}
+}
+
 /* Only leaf tables: what hangs on a higher one would have to be found at the fence. */
 bool shadow_may_lift(struct shadow_state *st, gpa_t at)
 {
+	drop_disused(st, at);
+	if (!shadow_gfn_of(st, at)->is_protected)
+		return true;
 	if (st->shadow->policy != SHADOW_UNSYNC)
 		return false;
 	for (uint32_t n = shadow_gfn_of(st, at)->tables; n; n = shadow_table_of(st, n)->same) {

@@ -23,6 +23,7 @@
 #define LEAF_LEVEL_MAX 2
 
 #define TABLE_FRAMES   4
+#define TABLE_BYTES    (TABLE_FRAMES * PAGE_SIZE)
 _Static_assert(sizeof(struct shadow_table) <= PAGE_SIZE, "a table takes four frames");
 
 static entry_id id_of(const struct shadow_table *t, unsigned index)
@@ -100,17 +101,57 @@ static enum err alloc_regions(struct shadow_state *st, unsigned level)
 	return OK;
 }
 
+/*
+ * Memory for so many tables is kept aside, so that there are enough to go on with when the host has
+ * none left: the roots of what each vcpu runs, and the way of one access of each.
+ */
+static enum err keep_reserve(struct shadow_state *st)
+{
+	unsigned blocks = 1 + host.harts / 4;
+
+	st->reserves = blocks < RESERVES_MAX ? blocks : RESERVES_MAX;
+	for (unsigned i = 0; i < st->reserves; i++) {
+		bool zero;
+		enum err e = frame_alloc_block(st->gs->pool, &st->reserve[i], &zero);
+
+		if (e)
+			return e;
+		st->reserve_is_zero[i] = zero;
+	}
+	return OK;
+}
+
 enum err shadow_tables_init(struct shadow_state *st)
 {
+	hpa_t at;
 	enum err e;
 
 	st->gfn_n = st->gs->ram_bytes >> PAGE_SHIFT;
 	st->tables_max = POINTERS * TABLE_CHUNKS - 1;
 	if (st->gfn_n / GFNS_A_TABLE + TABLES_MIN < st->tables_max)
 		st->tables_max = (uint32_t)(st->gfn_n / GFNS_A_TABLE) + TABLES_MIN;
-	if ((e = alloc_gfns(st)) || (e = alloc_regions(st, 1)))
+	if ((e = alloc_gfns(st)) || (e = alloc_regions(st, 1)) || (e = alloc_regions(st, 2)) ||
+	    (e = keep_reserve(st)))
 		return e;
-	return alloc_regions(st, 2);
+	/* The first chunk of numbers, which the reserve can't do without. */
+	e = frame_alloc(st->gs->pool, &at);
+	if (!e)
+		st->tables[0] = phys_pointer(at);
+	return e;
+}
+
+/* TABLE_FRAMES of the reserve, as zero as frames are. Returns false where it is used up. */
+static bool take_reserve(struct shadow_state *st, hpa_t *at)
+{
+	unsigned block = st->reserve_used / (MEGAPAGE / TABLE_BYTES);
+
+	if (block >= st->reserves)
+		return false;
+	*at = hpa(st->reserve[block].v +
+		  st->reserve_used++ % (MEGAPAGE / TABLE_BYTES) * TABLE_BYTES);
+	if (!st->reserve_is_zero[block])
+		memset(phys_pointer(*at), 0, TABLE_BYTES);
+	return true;
 }
 
 /* Four frames in a row: what the hardware walks, what was seen, the links, the table itself. */
@@ -125,7 +166,7 @@ static struct shadow_table *new_table(struct shadow_state *st)
 		return NULL;
 	if (!*chunk)
 		*chunk = phys_pointer(at);
-	if (frame_alloc_run(st->gs->pool, TABLE_FRAMES, &at) != OK)
+	if (frame_alloc_run(st->gs->pool, TABLE_FRAMES, &at) != OK && !take_reserve(st, &at))
 		return NULL;
 	t = phys_pointer(hpa(at.v + 3 * PAGE_SIZE));
 	t->hw = phys_pointer(at);
@@ -249,6 +290,7 @@ void shadow_map(struct shadow_state *st, struct shadow_table *t, unsigned index,
 		t->has_napot = true;
 	if (is_copy(leaf))
 		mark_leads_to(st, t, TO_COPY);
+	st->links_seq += t->key.level > 0;
 	st->shadow->stats.fills++;
 }
 
@@ -470,6 +512,7 @@ struct shadow_table *shadow_make(struct shadow_state *st, const struct shadow_ke
 	t->touched = st->clock;
 	t->synced = st->fence_seq;
 	t->leads_to = 0;
+	t->stores = 0;
 	t->has_napot = false;
 	t->visited = 0;
 	t->parents = 0;

@@ -62,6 +62,7 @@ struct shadow_table {
 	uint32_t older, newer;		 /* in order of making; or .newer in a list of free ones */
 	uint32_t visited;		 /* sync.c: the round that looked at it last */
 	uint32_t next_unsynced;		 /* sync.c */
+	uint32_t stores;		 /* to its page since it was last used, sync.c */
 	uint16_t window;		 /* of a root: the entry that is its window's, window.c */
 	bool is_protected;		 /* the guest's page has no writable mapping */
 	bool has_napot; /* some leaf is part of 64 KiB */
@@ -115,6 +116,7 @@ struct shadow_space {
 
 #define POINTERS     512u
 #define TABLE_CHUNKS 16u
+#define RESERVES_MAX 3
 #define GFNS_A_BLOCK   (MEGAPAGE / sizeof(struct shadow_gfn))
 #define GFN_BLOCKS     256
 
@@ -126,13 +128,16 @@ struct shadow_state {
 	uint64_t gfn_n;
 	struct shadow_table **tables[TABLE_CHUNKS]; /* by number */
 	uint32_t tables_n, tables_max; /* made so far, numbers 1.. */
+	hpa_t reserve[RESERVES_MAX];   /* blocks, for when the host has no more memory */
+	bool reserve_is_zero[RESERVES_MAX];
+	unsigned reserves, reserve_used; /* blocks; tables taken from them */
 	uint32_t oldest, newest;
 	uint32_t free;	/* ready for use */
 	uint32_t limbo; /* some hart may still walk them */
 	uint32_t round;
 	uint32_t unsynced; /* mirrors whose protection was lifted until the next fence */
 	uint64_t fence_seq; /* fences that global mappings must obey too */
-	uint64_t links_seq; /* goes up when tables are linked, unlinked, dropped; from 1 */
+	uint64_t links_seq; /* goes up when anything but a leaf of 4 KiB comes, or a table goes; from 1 */
 	struct shadow_fence_memo memo;
 	uint64_t clock;
 	struct shadow_copy *copies; /* patch.c; [0] isn't used */
@@ -223,7 +228,8 @@ void shadow_sync_space(struct shadow_state *st, struct shadow_space *space);
 void shadow_protect(struct shadow_state *st, struct shadow_table *t);
 /* Lift the protection, if any, from the page at @at until the next fence. */
 void shadow_lift(struct shadow_state *st, gpa_t at);
-/* A store to the protected page at @at: whether the policy lifts its protection; then it is done. */
+/* A store to the protected page at @at: whether its protection can go, by the policy or since it is
+ * no table any more; then it has gone. */
 bool shadow_may_lift(struct shadow_state *st, gpa_t at);
 /* Before a protected mirror goes: its page needs it no more. */
 void shadow_forget_protection(struct shadow_state *st, struct shadow_table *t);

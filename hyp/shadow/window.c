@@ -99,6 +99,11 @@ void shadow_window_open(struct shadow_table *root)
 	root->hw[FIRST_SLOT] = map_root()[FIRST_SLOT];
 }
 
+bool shadow_is_window(pte_t e)
+{
+	return pte_address(e) == phys_address(mega).v;
+}
+
 static bool is_in_use_here(const struct shadow_table *root)
 {
 	return (here()->satp & ATP_PPN_MASK) == phys_address(root->hw).v >> PAGE_SHIFT;

@@ -36,6 +36,12 @@ static enum err depriv_init(struct vcpu *v, struct frame_pool *pool)
 	return OK;
 }
 
+/* Those of FS and VS that the guest has. */
+static uint64_t own_units(const struct isa *isa)
+{
+	return (isa->has_f ? SSTATUS_FS : 0) | (isa->has_v ? SSTATUS_VS : 0);
+}
+
 static void depriv_reset_csrs(struct vcpu *v)
 {
 	*v->depriv.state = (struct state_page){
@@ -44,6 +50,7 @@ static void depriv_reset_csrs(struct vcpu *v)
 		.stimecmp = TIMER_NEVER,
 	};
 	v->depriv.user = false;
+	v->depriv.own_units = own_units(v->isa);
 }
 
 void depriv_set_user(struct vcpu *v, bool user)
@@ -51,12 +58,6 @@ void depriv_set_user(struct vcpu *v, bool user)
 	if (v->depriv.user != user)
 		v->depriv.stale = v->depriv.units_stale = true;
 	v->depriv.user = user;
-}
-
-/* Those of FS and VS that the guest has. */
-static uint64_t own_units(const struct isa *isa)
-{
-	return (isa->has_f ? SSTATUS_FS : 0) | (isa->has_v ? SSTATUS_VS : 0);
 }
 
 /* SD says that FS or VS is dirty, or that both are. */
@@ -102,7 +103,7 @@ static void take_trap(struct vcpu *v, uint64_t cause, uint64_t tval, uint64_t pc
 	depriv_set_user(v, false);
 }
 
-static void depriv_inject(struct vcpu *v, enum cause cause, uint64_t tval)
+void depriv_inject(struct vcpu *v, enum cause cause, uint64_t tval)
 {
 	take_trap(v, cause, tval, align_down(v->depriv.state->stvec, 4));
 }
@@ -223,6 +224,7 @@ static void depriv_load(struct vcpu *v)
 	struct depriv *d = &v->depriv;
 
 	d->windowed = shadow_has_windows();
+	d->has_asids = shadow_has_asids();
 	if (d->windowed)
 		shadow_window_load(v, (uint64_t)(uintptr_t)trap_arrive,
 				   (uint64_t)(uintptr_t)trap_from_hypervisor);
@@ -236,7 +238,6 @@ static void depriv_load(struct vcpu *v)
 	d->units = csr_read(CSR_SSTATUS) & UNITS;
 	d->counters = csr_read(CSR_SCOUNTEREN);
 	d->envcfg = csr_read(CSR_SENVCFG);
-	d->own_units = own_units(v->isa);
 	d->enables_stale = d->units_stale = true;
 	d->regime = depriv_regime(v);
 	d->regime_satp = d->state->satp;
@@ -339,7 +340,7 @@ static void set_satp(struct vcpu *v, uint64_t satp)
 		return;
 	}
 	csr_write(CSR_SATP, satp);
-	if (!shadow_has_asids())
+	if (!d->has_asids)
 		sfence_all();
 	d->satp = satp;
 }
@@ -386,7 +387,10 @@ static void derive(struct vcpu *v)
 	update_regime(v);
 	satp = shadow_satp(v->shadow, &v->view, &d->regime);
 	set_satp(v, satp);
-	depriv_site_enter(v, satp);
+	if (d->user)
+		v->fast.tag = FAST_NEVER;
+	else
+		depriv_site_enter(v, satp);
 	if (d->enables_stale || (d->enables_differ && d->enables_user != d->user))
 		set_enables(v);
 }

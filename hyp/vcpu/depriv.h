@@ -12,6 +12,7 @@
 #define HYP_VCPU_DEPRIV_H
 
 #include "hyp/arch/addr.h"
+#include "hyp/arch/cause.h"
 #include "hyp/shadow/shadow.h"
 #include "hyp/vcpu/depriv_site.h"
 #include "hyp/vs-stage/walk.h"
@@ -40,7 +41,7 @@ struct state_page {
 struct depriv {
 	struct state_page *state; /* fixed while the VM lives */
 	bool user;		  /* the privilege the guest believes to have: U, or else S */
-	bool windowed; /* since it was loaded: shadow_has_windows() */
+	bool windowed, has_asids; /* since it was loaded: shadow_has_windows(), ..._asids() */
 	bool stale; /* something that what follows is made from has changed: depriv_prepare() */
 
 	/* What is in this hart's registers; they are written only to change. */
@@ -77,6 +78,9 @@ bool depriv_execute(struct vcpu *v, uint32_t bits);
 
 /* The guest goes on with privilege U, or else S. */
 void depriv_set_user(struct vcpu *v, bool user);
+
+/* The backend's inject. */
+void depriv_inject(struct vcpu *v, enum cause cause, uint64_t tval);
 
 /* Return from a trap: "sret". */
 void depriv_sret(struct vcpu *v);

@@ -148,11 +148,12 @@ static bool access_special(struct vcpu *v, uint32_t bits, uint64_t operand,
 bool depriv_csr_access(struct vcpu *v, uint32_t bits, uint64_t operand, uint64_t *old)
 {
 	unsigned number = (bits >> 20) - CSR_FIRST;
-	const struct csr_row *row = &rows[number];
+	const struct csr_row *row;
 	uint64_t *word;
 
 	if (number > CSR_LAST - CSR_FIRST)
 		return false;
+	row = &rows[number];
 	if (row->is_special)
 		return access_special(v, bits, operand, row, old);
 	if (!row->legal)
@@ -182,9 +183,12 @@ bool depriv_csr(struct vcpu *v, uint32_t bits)
 /* What is just memory: for reads all that no function makes up, for writes what keeps every bit. */
 int depriv_csr_offset(unsigned number, bool writes)
 {
-	const struct csr_row *row = &rows[number - CSR_FIRST];
+	const struct csr_row *row;
 
-	if (number < CSR_FIRST || number > CSR_LAST || !(row->is_special || row->legal))
+	if (number < CSR_FIRST || number > CSR_LAST)
+		return -1;
+	row = &rows[number - CSR_FIRST];
+	if (!row->is_special && !row->legal)
 		return -1;
 	if (row->exists || row->read || (writes && row->legal != ALL))
 		return -1;
@@ -193,9 +197,7 @@ int depriv_csr_offset(unsigned number, bool writes)
 
 uint64_t depriv_csr_legal(unsigned number)
 {
-	const struct csr_row *row = &rows[number - CSR_FIRST];
-
-	if (number < CSR_FIRST || number > CSR_LAST || row->is_special || number == CSR_SIE)
+	if (number < CSR_FIRST || number > CSR_LAST || number == CSR_SIE)
 		return 0;
-	return row->legal;
+	return rows[number - CSR_FIRST].is_special ? 0 : rows[number - CSR_FIRST].legal;
 }

@@ -35,6 +35,7 @@ void depriv_fence(struct vcpu *v, uint32_t bits, uint64_t at, uint64_t asid)
 {
 	gva_t page = gva(align_down(at, PAGE_SIZE));
 
+	asid &= SATP_ASID_MASK;
 	shadow_fence(v->shadow, field(bits, 15, 5) ? &page : NULL,
 		     field(bits, 20, 5) ? &asid : NULL);
 	sfence_all();

@@ -33,13 +33,19 @@ static struct depriv_site *place_of(struct vcpu *v)
 	return &v->fast.sites[((v->frame.pc >> 2) ^ v->fast.mix) % DEPRIV_SITES];
 }
 
-static uint64_t tag_of(const struct vcpu *v, uint64_t satp)
+/* A root's own entry may be its window's: that is the same in all address spaces. */
+static COLD uint64_t without_window(uint64_t tag)
+{
+	return shadow_is_window(tag) ? FAST_NEVER : tag;
+}
+
+static inline uint64_t tag_of(const struct vcpu *v, uint64_t satp)
 {
 	uint64_t at = v->depriv.state->stvec, table = (satp & ATP_PPN_MASK) << PAGE_SHIFT;
-	unsigned shift = v->fast.region + PT_INDEX_BITS * (v->fast.tables - 1);
+	unsigned shift = v->fast.shift;
 	pte_t e = table;
 
-	for (unsigned i = 0; i < v->fast.tables; i++, shift -= PT_INDEX_BITS) {
+	for (unsigned left = v->fast.tables; left; left--, shift -= PT_INDEX_BITS) {
 		e = ((const pte_t *)phys_pointer(hpa(table)))[at >> shift & (PT_ENTRIES - 1)];
 		if (!pte_is_valid(e))
 			return FAST_NEVER;
@@ -50,17 +56,19 @@ static uint64_t tag_of(const struct vcpu *v, uint64_t satp)
 
 void depriv_site_enter(struct vcpu *v, uint64_t satp)
 {
-	uint64_t tag = v->depriv.user ? FAST_NEVER : tag_of(v, satp);
+	uint64_t tag = tag_of(v, satp);
 
-	if (tag != FAST_NEVER)
-		v->fast.mix = mix_of(tag);
+	if (v->depriv.windowed)
+		tag = without_window(tag);
 	v->fast.tag = tag;
+	v->fast.mix = mix_of(tag);
 }
 
 void depriv_site_mode(struct vcpu *v, const struct pt_mode *mode)
 {
 	v->fast.tables = mode ? map_mode()->levels - mode->levels + 1u : 0;
 	v->fast.region = mode ? pt_address_bits(mode) - PT_INDEX_BITS : 63;
+	v->fast.shift = v->fast.region + PT_INDEX_BITS * (v->fast.tables - 1);
 }
 
 void depriv_site_init(struct vcpu *v, void *sites)
@@ -199,7 +207,7 @@ static void choose_handler(struct depriv_site *s, uint32_t bits)
 uint64_t depriv_user_ecall(struct vcpu *v)
 {
 	depriv_note_units(v);
-	vcpu_inject(v, CAUSE_ECALL_U, 0);
+	depriv_inject(v, CAUSE_ECALL_U, 0);
 	depriv_prepare(v);
 	return 0;
 }

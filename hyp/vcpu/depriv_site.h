@@ -42,6 +42,7 @@ struct fast_path {
 	uint64_t read, write; /* its first rows */
 	unsigned region; /* address bits that a region has */
 	unsigned tables; /* to read from the root for a tag; 0 in Bare mode: the root is it */
+	unsigned shift;	 /* to the root's index in an address */
 };
 /* No entry of a table. */
 #define FAST_NEVER UINT64_MAX
@@ -53,7 +54,7 @@ void depriv_site_init(struct vcpu *v, void *sites);
 /* fast.S's: a system call of the guest's user. Only .pc of the frame is right, and is set. */
 uint64_t depriv_user_ecall(struct vcpu *v);
 
-/* The guest's privilege or regime has changed: what fast.S is to believe from now on. @satp: the
+/* The guest's regime has changed, and is S-mode's: what fast.S is to believe from now on. @satp: the
  * shadow's root for it. */
 void depriv_site_enter(struct vcpu *v, uint64_t satp);
 /* The mode of the guest's satp has changed; NULL: Bare. */

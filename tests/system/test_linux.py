@@ -176,7 +176,7 @@ def test_shadow_policy(args):
 
 
 @pytest.mark.parametrize("mode,backend", (("sv39", HEXT), ("sv48", HEXT), ("sv57", HEXT),
-                                          ("sv48", NO_H)))
+                                          ("sv48", NO_H), ("sv39", NO_H)))
 def test_host_mode(mode, backend):
     session(*backend, "--hyp-append", f"host-mode={mode}", limit=300)
 
@@ -230,7 +230,8 @@ def test_icount():
 @pytest.mark.qemu10
 @pytest.mark.parametrize("cpu", ("rv64", "max", "rv64,sv57=off,sv48=off",
                                  "rv64,svadu=off,svade=on", "rv64,h=false", "max,h=false",
-                                 "rv64,h=false,sv57=off", "rv64,h=false,svadu=off,svade=on"))
+                                 "rv64,h=false,sv57=off", "rv64,h=false,sv57=off,sv48=off",
+                                 "rv64,h=false,svadu=off,svade=on"))
 def test_qemu10(cpu):
     session("--qemu", QEMU10, "--cpu", cpu, limit=300)
 
