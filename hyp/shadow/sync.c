@@ -44,13 +44,20 @@ static void sync_entry(struct shadow_state *st, struct shadow_table *t, unsigned
 	shadow_clear(st, t, index);
 }
 
+/* Global, so that no fence of one ASID is about it. Pointers are compared all the same: what is mapped
+ * below may have no G. */
+static bool is_global(const struct shadow_table *t, unsigned index)
+{
+	return (t->seen[index] & PTE_G) && pte_is_leaf(t->seen[index]);
+}
+
 static void sync_table(struct shadow_state *st, struct shadow_table *t, bool global_too)
 {
 	for (unsigned w = 0; w < PT_ENTRIES / 64; w++)
 		for (uint64_t left = t->valid[w]; left; left &= left - 1) {
 			unsigned i = w * 64 + bit_lowest(left);
 
-			if (global_too || !(t->seen[i] & PTE_G))
+			if (global_too || !is_global(t, i))
 				sync_entry(st, t, i);
 		}
 }
@@ -67,12 +74,11 @@ enum extent {
 	ALL,
 };
 
-/* Pointers are compared under every ASID's fence; leaves without G make the difference. */
+/* Pointers are always compared: what comes below them may have no G. */
 static bool may_skip(const struct shadow_state *st, const struct shadow_table *t, enum extent e)
 {
-	if (e == ALL || (t->leads_to & TO_LOCAL))
-		return false;
-	return e == LOCAL ? t->key.level == 0 : t->synced == st->fence_seq;
+	return t->key.level == 0 && e != ALL && !(t->leads_to & TO_LOCAL) &&
+	       (e == LOCAL || t->synced == st->fence_seq);
 }
 
 /* @t and what hangs on it, each once a round. At most as deep as tables have levels. */
