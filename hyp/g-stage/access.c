@@ -30,6 +30,9 @@ static enum err copy(struct gstage *gs, gpa_t at, char *to, const char *from, ui
 			if (gs->fencing->write)
 				gs->fencing->write(gs, at);
 			memcpy(guest, from, part);
+			/* Somebody may have looked at it meanwhile. */
+			if (gs->fencing->write)
+				gs->fencing->write(gs, at);
 			from += part;
 		} else {
 			memcpy(to, guest, part);

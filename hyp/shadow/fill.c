@@ -244,9 +244,9 @@ static struct shadow_answer map_leaf(const struct request *q, struct place p, pt
 
 /* --- tables --- */
 
-/* The mirror of the guest's table page at @key's base, for entry @index of the one above; NULL and
+/* The mirror of the guest's table page at @key's base, for entry @p of the one above; NULL and
  * @*why where that isn't memory. */
-static struct shadow_table *mirror(const struct request *q, struct shadow_key key, unsigned index,
+static struct shadow_table *mirror(const struct request *q, struct shadow_key key, struct place p,
 				   enum shadow_what *why)
 {
 	struct shadow_table *t;
@@ -259,7 +259,7 @@ static struct shadow_table *mirror(const struct request *q, struct shadow_key ke
 	t = shadow_find(q->st, &key);
 	if (t) {
 		t->touched = q->st->clock;
-		shadow_verify(q->st, t, index);
+		shadow_verify(q->st, p.t, p.index, t);
 		return t;
 	}
 	/* For a store: the page is the VM's own from now on, and stays where it is. */
@@ -289,7 +289,7 @@ static struct shadow_table *below_root(const struct request *q, struct place p, 
 		key.half = q->at.v >> 63 ? HALF_HIGH : HALF_LOW;
 		if (key.half == HALF_HIGH)
 			key.owner = shadow_state_owner(q->st, q->w, q->role);
-		child = mirror(q, key, p.index, why);
+		child = mirror(q, key, p, why);
 	} else {
 		child = shadow_make(q->st, &key, NULL);
 	}
@@ -354,7 +354,7 @@ static struct shadow_answer fill_mirror(const struct request *q, struct shadow_t
 							    .level = (uint8_t)(t->key.level - 1),
 							    .role = q->role,
 							    .owner = owner_below(p) },
-				       p.index, &why);
+				       p, &why);
 			if (!child)
 				return answer(why);
 			if (entry_in_use(t, p.index))

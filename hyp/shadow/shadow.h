@@ -204,6 +204,7 @@ struct shadow_code {
 	const void *original; /* the guest's own bytes at pc; NULL: not mapped */
 	gpa_t at;	      /* where they are */
 	bool is_copy;	      /* what is executed is a patched copy of their page */
+	uint64_t seq;	      /* shadow_code_seq() when that was so */
 };
 struct shadow_code shadow_code(struct shadow *s, struct shadow_view *w, const struct regime *r,
 			       gva_t pc);

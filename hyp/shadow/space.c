@@ -99,6 +99,8 @@ static void drop_root(struct shadow_state *st, struct shadow_table *t)
 
 static void forget(struct shadow_state *st, struct shadow_space *space)
 {
+	if (!vsstage_mode(space->atp))
+		st->shadow->code_seq++; /* in Bare mode the root is the tag */
 	st->forgetting = true;
 	for (unsigned role = 0; role < ROLES; role++)
 		if (space->root[role])
@@ -265,7 +267,7 @@ static const struct shadow_table *find_leaf(const struct shadow_table *t, gva_t 
 struct shadow_code shadow_code_at(struct shadow_state *st, const struct shadow_table *root,
 				  gva_t pc)
 {
-	struct shadow_code c = { NULL, gpa(0), false };
+	struct shadow_code c = { .seq = shadow_code_seq(st->shadow) };
 	struct gstage_entry original;
 	unsigned index;
 	const struct shadow_table *t = find_leaf(root, pc, &index);

@@ -103,18 +103,35 @@ static void sync_tree(struct shadow_state *st, struct shadow_table *t, enum exte
 		t->synced = st->fence_seq;
 }
 
+/* Whether entry @index of @t stands for the same addresses as the first entry that points to @child. */
+static bool is_at_same_address(const struct shadow_state *st, const struct shadow_table *t,
+			       unsigned index, const struct shadow_table *child)
+{
+	entry_id id = child->parents;
+
+	while (id && id % PT_ENTRIES == index) {
+		const struct shadow_table *other = shadow_table_of(st, id / PT_ENTRIES);
+
+		if (other == t || t->key.half || !t->parents)
+			return other->key.half == t->key.half;
+		index = t->parents % PT_ENTRIES;
+		t = shadow_table_of(st, t->parents / PT_ENTRIES);
+		id = other->parents;
+	}
+	return false;
+}
+
 /*
  * Whoever uses it next may have an ASID of its own, under which nothing is remembered but global
  * mappings; and those only at the same address, and if no fence was made since they were looked at.
  */
-void shadow_verify(struct shadow_state *st, struct shadow_table *t, unsigned index)
+void shadow_verify(struct shadow_state *st, const struct shadow_table *t, unsigned index,
+		   struct shadow_table *child)
 {
-	bool is_at_same_address = t->parents && t->parents % PT_ENTRIES == index;
-
 	if (st->shadow->policy != SHADOW_LAZY && !st->unsynced)
 		return;
 	st->round++;
-	sync_tree(st, t, is_at_same_address ? ENOUGH : ALL);
+	sync_tree(st, child, is_at_same_address(st, t, index, child) ? ENOUGH : ALL);
 }
 
 static void sync_space(struct shadow_state *st, struct shadow_space *space, enum extent e)
@@ -129,6 +146,7 @@ void shadow_sync_space(struct shadow_state *st, struct shadow_space *space)
 	st->round++;
 	sync_space(st, space, ALL);
 	space->dirty = false;
+	st->memo.seq = 0; /* it was made without this space */
 }
 
 /* --- one page --- */
@@ -387,8 +405,10 @@ static void fence_page_of(struct shadow_state *st, struct shadow_space *space, g
 static void fence_space(struct shadow_state *st, struct shadow_space *space, bool active,
 			const gva_t *at, bool global_too)
 {
-	if (space->dirty)
+	if (space->dirty) {
+		memo_forget(&st->memo);
 		return;
+	}
 	if (at)
 		fence_page_of(st, space, *at);
 	else if (active)

@@ -20,6 +20,8 @@
 #define GFNS_A_TABLE   64
 #define TABLES_MIN     1024
 #define EVICT_AT_ONCE  32
+/* That can't be dropped: two spaces' roots and stems for all roles, and the way of an access. */
+#define TABLES_A_VCPU (2 * ROLES * 3 + 20)
 #define LEAF_LEVEL_MAX 2
 
 #define TABLE_FRAMES   4
@@ -107,7 +109,7 @@ static enum err alloc_regions(struct shadow_state *st, unsigned level)
  */
 static enum err keep_reserve(struct shadow_state *st)
 {
-	unsigned blocks = 1 + host.harts / 4;
+	unsigned blocks = 1 + host.harts * TABLES_A_VCPU / (MEGAPAGE / TABLE_BYTES);
 
 	st->reserves = blocks < RESERVES_MAX ? blocks : RESERVES_MAX;
 	for (unsigned i = 0; i < st->reserves; i++) {
@@ -294,10 +296,16 @@ void shadow_map(struct shadow_state *st, struct shadow_table *t, unsigned index,
 	st->shadow->stats.fills++;
 }
 
+/* What belongs to a space goes with it, and at no other time. */
+static bool is_root(const struct shadow_table *t)
+{
+	return t->key.kind == SHADOW_ROOT || t->key.kind == SHADOW_TOP;
+}
+
 /* What hangs on nothing, or on a space that is being forgotten, no hart goes by. */
 static bool is_reachable(const struct shadow_state *st, const struct shadow_table *t)
 {
-	return !st->forgetting && (t->parents || t->key.kind == SHADOW_ROOT);
+	return !st->forgetting && (t->parents || is_root(t));
 }
 
 void shadow_clear(struct shadow_state *st, struct shadow_table *t, unsigned index)
@@ -429,12 +437,6 @@ static void clear_all(struct shadow_state *st, struct shadow_table *t)
 			shadow_clear(st, t, w * 64 + bit_lowest(t->valid[w]));
 }
 
-/* What belongs to a space goes with it, and at no other time. */
-static bool is_root(const struct shadow_table *t)
-{
-	return t->key.kind == SHADOW_ROOT || t->key.kind == SHADOW_TOP;
-}
-
 /* Roots hold the hypervisor's entries too, which hang in no chain. */
 static void empty(struct shadow_state *st, struct shadow_table *t)
 {
@@ -445,6 +447,9 @@ static void empty(struct shadow_state *st, struct shadow_table *t)
 
 void shadow_drop(struct shadow_state *st, struct shadow_table *t)
 {
+	/* Where its memory is another's, what is known under it as a tag isn't true any more. */
+	if ((t->leads_to & TO_COPY) && !is_root(t) && t->key.half == HALF_NONE)
+		st->shadow->code_seq++;
 	clear_chain(st, &t->parents, false);
 	empty(st, t);
 	shadow_forget_protection(st, t);

@@ -60,7 +60,7 @@ struct shadow_table {
 	uint64_t synced;		 /* .fence_seq when it and all below were last compared */
 	uint32_t same;			 /* the next table of the same .base, or 0 */
 	uint32_t older, newer;		 /* in order of making; or .newer in a list of free ones */
-	uint32_t visited;		 /* sync.c: the round that looked at it last */
+	uint64_t visited;		 /* sync.c: the round that looked at it last */
 	uint32_t next_unsynced;		 /* sync.c */
 	uint32_t stores;		 /* to its page since it was last used, sync.c */
 	uint16_t window;		 /* of a root: the entry that is its window's, window.c */
@@ -116,7 +116,7 @@ struct shadow_space {
 
 #define POINTERS     512u
 #define TABLE_CHUNKS 16u
-#define RESERVES_MAX 3
+#define RESERVES_MAX 8
 #define GFNS_A_BLOCK   (MEGAPAGE / sizeof(struct shadow_gfn))
 #define GFN_BLOCKS     256
 
@@ -134,7 +134,7 @@ struct shadow_state {
 	uint32_t oldest, newest;
 	uint32_t free;	/* ready for use */
 	uint32_t limbo; /* some hart may still walk them */
-	uint32_t round;
+	uint64_t round;
 	uint32_t unsynced; /* mirrors whose protection was lifted until the next fence */
 	uint64_t fence_seq; /* fences that global mappings must obey too */
 	uint64_t links_seq; /* goes up when anything but a leaf of 4 KiB comes, or a table goes; from 1 */
@@ -219,9 +219,10 @@ void shadow_flush_code(struct shadow_state *st);
 
 /* sync.c */
 
-/* Before entry @index of some table points to @t too: compare it, and what hangs on it, with the
- * guest's tables. */
-void shadow_verify(struct shadow_state *st, struct shadow_table *t, unsigned index);
+/* Before entry @index of @t points to @child too: compare it, and what hangs on it, with the guest's
+ * tables. */
+void shadow_verify(struct shadow_state *st, const struct shadow_table *t, unsigned index,
+		   struct shadow_table *child);
 /* All of @space's tables. */
 void shadow_sync_space(struct shadow_state *st, struct shadow_space *space);
 /* A new mirror: protect its page if the policy says so. */

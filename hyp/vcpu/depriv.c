@@ -409,7 +409,7 @@ void depriv_prepare(struct vcpu *v)
 	if (pending && (v->depriv.user || (s->sstatus & SSTATUS_SIE)))
 		deliver(v, pending);
 	/* There may be a tag now: the guest's code may have been mapped. */
-	if (v->depriv.stale || (v->fast.tag == FAST_NEVER && !v->depriv.user))
+	if (v->depriv.stale || v->fast.tag == FAST_UNMAPPED)
 		derive(v);
 	if (v->depriv.units_stale)
 		derive_units(v);

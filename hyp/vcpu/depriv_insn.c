@@ -90,6 +90,7 @@ static const uint64_t units_of_opcode[32] = {
 	[0x13] = SSTATUS_FS,
 	[0x14] = SSTATUS_FS,		  /* OP-FP */
 	[0x15] = SSTATUS_FS | SSTATUS_VS, /* OP-V */
+	[0x1d] = SSTATUS_VS,		  /* OP-VE */
 };
 
 /* LOAD-FP and STORE-FP, by width: the vector loads and stores are among them. */
@@ -141,7 +142,7 @@ static uint64_t units_of(uint32_t bits)
  */
 static COLD bool turn_on_units(struct vcpu *v, uint32_t bits)
 {
-	uint64_t needed = units_of(bits), sstatus = v->depriv.state->sstatus, more = 0;
+	uint64_t needed = units_of(bits) & v->depriv.own_units, sstatus = v->depriv.state->sstatus, more = 0;
 
 	for (unsigned i = 0; i < 2; i++) {
 		uint64_t unit = i ? SSTATUS_VS : SSTATUS_FS;
@@ -149,8 +150,10 @@ static COLD bool turn_on_units(struct vcpu *v, uint32_t bits)
 		if ((needed & unit) && (sstatus & unit) && !(v->depriv.units & unit))
 			more |= unit;
 	}
-	if (more)
+	if (more) {
 		depriv_write_sstatus(v, sstatus | more);
+		v->depriv.units_stale = true;
+	}
 	return more != 0;
 }
 

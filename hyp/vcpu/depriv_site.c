@@ -36,7 +36,7 @@ static struct depriv_site *place_of(struct vcpu *v)
 /* A root's own entry may be its window's: that is the same in all address spaces. */
 static COLD uint64_t without_window(uint64_t tag)
 {
-	return shadow_is_window(tag) ? FAST_NEVER : tag;
+	return shadow_is_window(tag) ? FAST_UNMAPPED : tag;
 }
 
 static inline uint64_t tag_of(const struct vcpu *v, uint64_t satp)
@@ -48,18 +48,24 @@ static inline uint64_t tag_of(const struct vcpu *v, uint64_t satp)
 	for (unsigned left = v->fast.tables; left; left--, shift -= PT_INDEX_BITS) {
 		e = ((const pte_t *)phys_pointer(hpa(table)))[at >> shift & (PT_ENTRIES - 1)];
 		if (!pte_is_valid(e))
-			return FAST_NEVER;
+			return FAST_UNMAPPED;
 		table = pte_address(e);
 	}
 	return e;
 }
 
-void depriv_site_enter(struct vcpu *v, uint64_t satp)
+static inline uint64_t tag_now(const struct vcpu *v, uint64_t satp)
 {
 	uint64_t tag = tag_of(v, satp);
 
-	if (v->depriv.windowed)
-		tag = without_window(tag);
+	return v->depriv.windowed ? without_window(tag) : tag;
+}
+
+void depriv_site_enter(struct vcpu *v, uint64_t satp)
+{
+	uint64_t tag = tag_now(v, satp);
+
+	v->fast.root = satp;
 	v->fast.tag = tag;
 	v->fast.mix = mix_of(tag);
 }
@@ -212,17 +218,25 @@ uint64_t depriv_user_ecall(struct vcpu *v)
 	return 0;
 }
 
+static void note(struct vcpu *v, struct depriv_site *s)
+{
+	choose_handler(s, (uint32_t)s->bits);
+	*place_of(v) = *s;
+}
+
 void depriv_site_note(struct vcpu *v, uint32_t bits)
 {
 	struct depriv_site s = { .pc = v->frame.pc,
 				 .tag = v->fast.tag,
-				 .seq = shadow_code_seq(v->shadow),
+				 .seq = v->depriv.code.seq,
 				 .bits = bits };
 
-	if (s.tag == FAST_NEVER || (s.pc ^ v->depriv.state->stvec) >> v->fast.region)
-		return;
-	choose_handler(&s, bits);
-	*place_of(v) = s;
+	/* The tables may have changed since the tag was read: it is read again, next time. */
+	if (s.tag != tag_now(v, v->fast.root))
+		v->depriv.stale = true;
+	else if (s.tag != FAST_UNMAPPED &&
+		 (s.pc ^ v->depriv.state->stvec) >> v->fast.region == 0)
+		note(v, &s);
 }
 
 /*

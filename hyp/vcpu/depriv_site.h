@@ -32,7 +32,7 @@ struct depriv_site {
 
 /* What fast.S needs of a vcpu. Right while the guest runs. */
 struct fast_path {
-	uint64_t tag; /* while the guest is in S-mode, FAST_NEVER in U and where nothing is mapped */
+	uint64_t tag; /* while the guest is in S-mode; FAST_NEVER in U */
 	uint64_t mix; /* of the tag, into the place of a site */
 	const _Atomic uint64_t *seq;
 	struct depriv_site *sites;
@@ -43,9 +43,11 @@ struct fast_path {
 	unsigned region; /* address bits that a region has */
 	unsigned tables; /* to read from the root for a tag; 0 in Bare mode: the root is it */
 	unsigned shift;	 /* to the root's index in an address */
+	uint64_t root;	 /* the satp that .tag was read by */
 };
-/* No entry of a table. */
-#define FAST_NEVER UINT64_MAX
+/* No entries of a table. */
+#define FAST_NEVER    UINT64_MAX       /* U-mode */
+#define FAST_UNMAPPED (UINT64_MAX - 1) /* S-mode, where stvec leads nowhere yet */
 
 #define DEPRIV_SITES_BYTES (DEPRIV_SITES * sizeof(struct depriv_site))
 /* Give @v memory of DEPRIV_SITES_BYTES, zero, to remember in. Once. */
@@ -63,7 +65,8 @@ void depriv_site_mode(struct vcpu *v, const struct pt_mode *mode);
 /* What was remembered of the guest's pc, or 0. */
 uint32_t depriv_site_recall(struct vcpu *v);
 
-/* At the guest's pc is, for as long as nothing changes, a patched place of the original @bits. */
+/* At the guest's pc is, for as long as nothing changes, a patched place of the original @bits, as
+ * the last fetch (.depriv.code) found it. */
 void depriv_site_note(struct vcpu *v, uint32_t bits);
 
 /**
