@@ -405,10 +405,8 @@ static void fence_page_of(struct shadow_state *st, struct shadow_space *space, g
 static void fence_space(struct shadow_state *st, struct shadow_space *space, bool active,
 			const gva_t *at, bool global_too)
 {
-	if (space->dirty) {
-		memo_forget(&st->memo);
-		return;
-	}
+	if (space->dirty)
+		return; /* all of it will be compared, and the memo forgotten */
 	if (at)
 		fence_page_of(st, space, *at);
 	else if (active)
