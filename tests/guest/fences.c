@@ -263,6 +263,48 @@ static void test_user_fence(void)
 	test_is(f.pc, code, "its sepc");
 }
 
+/* Fences of an address space while another is in use, and between them one of a single page. */
+static void test_fences_from_elsewhere(void)
+{
+	struct space s = space_identity(SATP_MODE_SV39), t = space_identity(SATP_MODE_SV39);
+	uint64_t *entry = space_entry(&t, TEST_VA, 0), asid = (ASID + 1) & asid_mask;
+
+	*entry = pte_make((uint64_t)numbered[1], PTE_KERNEL);
+	enter(&t, ASID + 1);
+	sfence_vma();
+	look(TEST_VA);
+	enter(&s, ASID);
+	fence_asid(TEST_VA, asid);
+	fence_va_asid(TEST_VA, asid);
+	enter(&t, ASID + 1);
+	test_is(look(TEST_VA), 1, "fenced from another space");
+	*entry = pte_make((uint64_t)numbered[2], PTE_KERNEL);
+	fence_va_asid(TEST_VA, asid);
+	test_is(look(TEST_VA), 2, "and from its own");
+	space_leave();
+}
+
+/* A page is fenced where nothing is mapped, then a large page comes there, and changes. */
+static void test_large_after_fence(void)
+{
+	struct space s = space_identity(SATP_MODE_SV39);
+	uint64_t asid = ASID & asid_mask, *entry = space_entry(&s, TEST_VA, 1);
+	uint64_t ram = (uint64_t)numbered[1] & ~0x1ffffful, in_page = (uint64_t)numbered[1] - ram;
+
+	space_entry(&s, TEST_VA + 0x200000, 0);
+	enter(&s, ASID);
+	sfence_vma();
+	fence_va_asid(TEST_VA + in_page, asid);
+	*entry = pte_make(ram, PTE_KERNEL);
+	fence_va_asid(TEST_VA + in_page, asid);
+	test_is(look(TEST_VA + in_page), 1, "a large page comes");
+	*entry = 0;
+	fence_va_asid(TEST_VA + in_page, asid);
+	test_traps(probe(op_load, TEST_VA + in_page, 0), CAUSE_LOAD_PAGE, TEST_VA + in_page,
+		   "a large page goes");
+	space_leave();
+}
+
 int main(void)
 {
 	struct space s = space_identity(SATP_MODE_SV39);
@@ -287,6 +329,8 @@ int main(void)
 	test_asids();
 	test_same_asid();
 	test_bare();
+	test_fences_from_elsewhere();
+	test_large_after_fence();
 	test_fence_i();
 	test_user_fence();
 	return test_done();

@@ -9,6 +9,7 @@
 #include "guests/lib/board.h"
 #include "guests/lib/csr.h"
 #include "guests/lib/hart.h"
+#include "guests/lib/paging.h"
 #include "guests/lib/print.h"
 #include "guests/lib/sbi.h"
 #include "guests/lib/string.h"
@@ -351,6 +352,21 @@ static void test_legacy(void)
 			fences[i]);
 }
 
+/* A call is one whatever stvec holds; here it leads nowhere, since nothing is mapped there. */
+static void test_call_without_handler(void)
+{
+	struct space s = space_identity(SATP_MODE_SV39);
+	uint64_t stvec = csr_read(CSR_STVEC);
+	struct sbi_ret r;
+
+	space_enter(&s);
+	csr_write(CSR_STVEC, 0x3000000000ul);
+	r = sbi_call(SBI_EXT_BASE, SBI_BASE_GET_SPEC_VERSION, 0, 0, 0, 0, 0);
+	csr_write(CSR_STVEC, stvec);
+	space_leave();
+	test_is((uint64_t)r.error, SBI_SUCCESS, "a call while stvec leads nowhere");
+}
+
 int main(void)
 {
 	test_base_values();
@@ -359,5 +375,6 @@ int main(void)
 	test_suspend_non_retentive();
 	test_dbcn();
 	test_legacy();
+	test_call_without_handler();
 	return test_done();
 }
