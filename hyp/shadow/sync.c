@@ -278,17 +278,24 @@ static void unsynced_remove(struct shadow_state *st, const struct shadow_table *
 		}
 }
 
-void shadow_protect(struct shadow_state *st, struct shadow_table *t)
+/* No mapping lets the guest write @t's page any more; harts may remember one until they fence.
+ * Returns whether any may. */
+static bool protect(struct shadow_state *st, struct shadow_table *t)
 {
 	gpa_t at = gpa(t->key.base);
-	struct shadow_gfn *g = shadow_gfn_of(st, at);
 
 	t->is_protected = st->shadow->policy != SHADOW_LAZY;
-	if (!t->is_protected || g->is_protected++ > 0)
-		return;
+	if (!t->is_protected || shadow_gfn_of(st, at)->is_protected++ > 0)
+		return false;
 	shadow_set_special(st, at, true);
 	shadow_unmap_page(st, at, true);
-	shadow_flush(st);
+	return true;
+}
+
+void shadow_protect(struct shadow_state *st, struct shadow_table *t)
+{
+	if (protect(st, t))
+		shadow_flush(st);
 }
 
 void shadow_forget_protection(struct shadow_state *st, struct shadow_table *t)
@@ -376,14 +383,18 @@ void shadow_unprotect(struct shadow *s, gpa_t to)
 	lock_release(&s->state->gs->lock);
 }
 
-/* Protect first, then compare: what is stored in between is seen, what is stored after traps. */
+/* Protect first, all of them, and let the harts know; then compare: what is stored in between is
+ * seen, what is stored after traps. */
 static void protect_again(struct shadow_state *st)
 {
 	uint32_t first = st->unsynced;
+	bool flush = false;
 
 	st->unsynced = 0;
 	for (uint32_t n = first; n; n = shadow_table_of(st, n)->next_unsynced)
-		shadow_protect(st, shadow_table_of(st, n));
+		flush |= protect(st, shadow_table_of(st, n));
+	if (flush)
+		shadow_flush(st);
 	for (uint32_t n = first; n; n = shadow_table_of(st, n)->next_unsynced)
 		sync_table(st, shadow_table_of(st, n), true);
 }
