@@ -74,6 +74,17 @@ static inline const struct insn *insn_recall(struct insn_memo *memo, uint32_t bi
 	return &memo->insn[row];
 }
 
+/* What a load @i puts into its register of @value, which was in memory. */
+static inline uint64_t insn_extend(const struct insn *i, uint64_t value)
+{
+	unsigned unused;
+
+	if (!i->is_signed)
+		return value;
+	unused = 64 - 8u * i->width;
+	return (uint64_t)((int64_t)(value << unused) >> unused);
+}
+
 /* Where a load or store gets its address from: x[.base] + .immediate. */
 struct insn_address {
 	uint8_t base;

@@ -41,7 +41,7 @@ static COLD enum mmu_what fetch_fault(struct vcpu *v, gva_t at)
 		return MMU_NOMEM;
 	if (a.what == SHADOW_PAGE)
 		return inject(v, CAUSE_FETCH_PAGE, at);
-	if (a.what == SHADOW_ACCESS || a.what == SHADOW_DEVICE)
+	if (a.what == SHADOW_ACCESS)
 		return inject(v, CAUSE_FETCH_ACCESS, at);
 	return MMU_RESUME;
 }
@@ -124,7 +124,6 @@ static enum mmu_what store(struct vcpu *v, gpa_t to)
 static uint64_t load_value(const void *p, const struct insn *i)
 {
 	uint64_t value = 0;
-	unsigned unused = 64 - 8u * i->width;
 
 	switch (i->width) {
 	case 1:
@@ -140,7 +139,7 @@ static uint64_t load_value(const void *p, const struct insn *i)
 		value = *(const volatile uint64_t *)p;
 		break;
 	}
-	return i->is_signed ? (uint64_t)((int64_t)(value << unused) >> unused) : value;
+	return insn_extend(i, value);
 }
 
 /* A load at @to from a page that a copy is executed of. What can't be carried out ends that. */
@@ -197,8 +196,6 @@ static enum mmu_what shadowed_fault(struct vcpu *v)
 	case SHADOW_ACCESS:
 		return inject(v, cause_access_fault(f->access), f->at);
 	case SHADOW_DEVICE:
-		if (f->access == ACCESS_FETCH)
-			return inject(v, CAUSE_FETCH_ACCESS, f->at);
 		f->to = a.to;
 		f->device = a.device;
 		return MMU_EMULATE;

@@ -38,11 +38,6 @@ static struct shadow_answer answer(enum shadow_what what)
 	return (struct shadow_answer){ .what = what };
 }
 
-static unsigned index_of(unsigned level, uint64_t at)
-{
-	return (unsigned)(at >> (PAGE_SHIFT + PT_INDEX_BITS * level)) & (PT_ENTRIES - 1);
-}
-
 /* What leaf @e lets @r do, as PTE_R, W, X. Hardware with A and D clear would not let it. */
 static uint8_t rights_of(pte_t e, const struct regime *r)
 {
@@ -98,7 +93,7 @@ static struct place descend_direct(const struct request *q, struct place p, pte_
 			shadow_clear(st, p.t, p.index);
 		if (!entry_in_use(p.t, p.index))
 			shadow_link(st, p.t, p.index, seen, child);
-		p = (struct place){ child, index_of(l - 1, at.v) };
+		p = (struct place){ child, shadow_index(l - 1, at.v) };
 		seen = 0;
 	}
 	return p;
@@ -330,7 +325,7 @@ static struct shadow_answer fill_mirror(const struct request *q, struct shadow_t
 	enum shadow_what why;
 
 	for (;;) {
-		struct place p = { t, index_of(t->key.level, q->at.v) };
+		struct place p = { t, shadow_index(t->key.level, q->at.v) };
 		struct shadow_table *child =
 			entry_in_use(t, p.index) ? shadow_child(t, p.index) : NULL;
 		pte_t e;
@@ -368,7 +363,7 @@ static struct shadow_answer fill_mirror(const struct request *q, struct shadow_t
 static struct shadow_answer fill(const struct request *q, struct shadow_table *root)
 {
 	const struct pt_mode *m = vsstage_mode(q->r->atp);
-	struct place p = { root, index_of(root->key.level, q->at.v) };
+	struct place p = { root, shadow_index(root->key.level, q->at.v) };
 	enum shadow_what why;
 
 	if (!m && shadow_is_state_page(q->role, q->at))
@@ -390,7 +385,7 @@ static struct shadow_answer fill(const struct request *q, struct shadow_table *r
 			return answer(why);
 		if (child->key.kind == SHADOW_MIRROR)
 			return fill_mirror(q, child);
-		p = (struct place){ child, index_of(child->key.level, q->at.v) };
+		p = (struct place){ child, shadow_index(child->key.level, q->at.v) };
 	}
 }
 

@@ -36,7 +36,7 @@ enum shadow_what {
 	SHADOW_RESUME, /* the access will work now */
 	SHADOW_PAGE,   /* the guest's own page fault */
 	SHADOW_ACCESS, /* neither RAM nor device, or a table outside RAM: an access fault */
-	SHADOW_DEVICE, /* .to lies in .device */
+	SHADOW_DEVICE, /* a load or store: .to lies in .device */
 	SHADOW_STORE,  /* a store to a protected table page at .to: shadow_store() and the like */
 	SHADOW_READ,   /* a load at .to from a page that is executed from a patched copy: load it
 			* from the original by software, or shadow_unpatch() and retry */

@@ -253,8 +253,7 @@ static const struct shadow_table *find_leaf(const struct shadow_table *t, gva_t 
 					    unsigned *index)
 {
 	while (t) {
-		*index = (unsigned)(at.v >> (PAGE_SHIFT + PT_INDEX_BITS * t->key.level)) &
-			 (PT_ENTRIES - 1);
+		*index = shadow_index(t->key.level, at.v);
 		if (!entry_in_use(t, *index))
 			return NULL;
 		if (pte_is_leaf(t->hw[*index]))

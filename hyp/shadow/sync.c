@@ -16,7 +16,6 @@
 #include "hyp/shadow/table.h"
 
 #include "hyp/arch/cpu.h"
-#include "hyp/mm/map.h"
 #include "hyp/mm/phys.h"
 
 /* --- comparing --- */
@@ -141,20 +140,20 @@ static void sync_space(struct shadow_state *st, struct shadow_space *space, enum
 			sync_tree(st, space->root[role], e);
 }
 
+static void memo_forget(struct shadow_fence_memo *m)
+{
+	m->seq = 0;
+}
+
 void shadow_sync_space(struct shadow_state *st, struct shadow_space *space)
 {
 	st->round++;
 	sync_space(st, space, ALL);
 	space->dirty = false;
-	st->memo.seq = 0; /* it was made without this space */
+	memo_forget(&st->memo); /* it was made without this space */
 }
 
 /* --- one page --- */
-
-static void memo_forget(struct shadow_fence_memo *m)
-{
-	m->seq = 0;
-}
 
 /* The guest's entries on the way are the same for all roles: each once. */
 static void memo_add_up(struct shadow_fence_memo *m, const struct shadow_table *t, unsigned index)
@@ -178,11 +177,6 @@ static void memo_add_leaf(struct shadow_fence_memo *m, struct shadow_table *t)
 		m->leaf[m->leaves++] = t;
 }
 
-static unsigned index_at(const struct shadow_table *t, gva_t at)
-{
-	return (unsigned)(at.v >> (PAGE_SHIFT + PT_INDEX_BITS * t->key.level)) & (PT_ENTRIES - 1);
-}
-
 /* A 64 KiB page is sixteen entries that are one. */
 static COLD void sync_napot(struct shadow_state *st, struct shadow_table *t, unsigned index)
 {
@@ -193,10 +187,15 @@ static COLD void sync_napot(struct shadow_state *st, struct shadow_table *t, uns
 			sync_entry(st, t, i);
 }
 
+static inline bool is_as_seen(const struct shadow_table *t, unsigned index)
+{
+	return !entry_in_use(t, index) ||
+	       __atomic_load_n(&t->guest[index], __ATOMIC_RELAXED) == t->seen[index];
+}
+
 static inline void sync_leaf_entry(struct shadow_state *st, struct shadow_table *t, unsigned index)
 {
-	if (entry_in_use(t, index) &&
-	    __atomic_load_n(&t->guest[index], __ATOMIC_RELAXED) != t->seen[index])
+	if (!is_as_seen(t, index))
 		sync_entry(st, t, index);
 	if (t->has_napot)
 		sync_napot(st, t, index);
@@ -206,7 +205,7 @@ static inline void sync_leaf_entry(struct shadow_state *st, struct shadow_table 
 static void sync_page_of(struct shadow_state *st, struct shadow_table *t, gva_t at)
 {
 	while (t && t->visited != st->round) {
-		unsigned index = index_at(t, at);
+		unsigned index = shadow_index(t->key.level, at.v);
 
 		t->visited = st->round;
 		if (is_comparable(t) && t->key.level == 0) {
@@ -222,12 +221,6 @@ static void sync_page_of(struct shadow_state *st, struct shadow_table *t, gva_t 
 			memo_add_up(&st->memo, t, index);
 		t = t->key.level && t->key.kind != SHADOW_DIRECT ? shadow_child(t, index) : NULL;
 	}
-}
-
-static inline bool is_as_seen(const struct shadow_table *t, unsigned index)
-{
-	return !entry_in_use(t, index) ||
-	       __atomic_load_n(&t->guest[index], __ATOMIC_RELAXED) == t->seen[index];
 }
 
 /* Whether the last fence's way is this one's, too. */
@@ -250,7 +243,7 @@ static inline bool memo_leaves_are_as_seen(const struct shadow_state *st, gva_t 
 
 	for (unsigned i = 0; i < m->leaves; i++)
 		if (m->leaf[i]->has_napot ||
-		    !is_as_seen(m->leaf[i], at.v / PAGE_SIZE % PT_ENTRIES))
+		    !is_as_seen(m->leaf[i], shadow_index(0, at.v)))
 			return false;
 	return true;
 }
@@ -258,7 +251,7 @@ static inline bool memo_leaves_are_as_seen(const struct shadow_state *st, gva_t 
 static void sync_by_memo(struct shadow_state *st, gva_t at)
 {
 	for (unsigned i = 0; i < st->memo.leaves; i++)
-		sync_leaf_entry(st, st->memo.leaf[i], at.v / PAGE_SIZE % PT_ENTRIES);
+		sync_leaf_entry(st, st->memo.leaf[i], shadow_index(0, at.v));
 }
 
 /* --- protection --- */
@@ -385,7 +378,7 @@ void shadow_unprotect(struct shadow *s, gpa_t to)
 
 /* Protect first, all of them, and let the harts know; then compare: what is stored in between is
  * seen, what is stored after traps. */
-static void protect_again(struct shadow_state *st)
+static COLD void protect_again(struct shadow_state *st)
 {
 	uint32_t first = st->unsynced;
 	bool flush = false;
@@ -455,13 +448,6 @@ static COLD void fence_page_lazily(struct shadow_state *st, gva_t at, uint64_t a
 	st->memo.asid = asid;
 }
 
-/* The fence by page under the other policies. */
-static COLD void fence_unsynced(struct shadow_state *st)
-{
-	if (st->unsynced)
-		protect_again(st);
-}
-
 void shadow_fence_page(struct shadow *s, gva_t at, uint64_t asid)
 {
 	struct shadow_state *st = s->state;
@@ -470,7 +456,7 @@ void shadow_fence_page(struct shadow *s, gva_t at, uint64_t asid)
 	s->stats.fences++;
 	st->fence_seq += asid == SHADOW_ALL_ASIDS;
 	if (s->policy != SHADOW_LAZY)
-		fence_unsynced(st);
+		protect_again(st);
 	else if (!memo_is_good(st, at, asid) || !memo_leaves_are_as_seen(st, at))
 		fence_page_lazily(st, at, asid);
 	lock_release(&st->gs->lock);
@@ -497,7 +483,7 @@ void shadow_fence(struct shadow *s, const gva_t *at, const uint64_t *asid)
 	if (s->policy == SHADOW_LAZY)
 		fence_all_pages(st, asid);
 	else
-		fence_unsynced(st);
+		protect_again(st);
 	lock_release(&st->gs->lock);
 }
 

@@ -155,6 +155,12 @@ struct shadow_table *shadow_table_of(const struct shadow_state *st, uint32_t num
 struct shadow_gfn *shadow_gfn_of(const struct shadow_state *st, gpa_t at);
 struct shadow_region *shadow_region_of(const struct shadow_state *st, unsigned level, gpa_t at);
 
+/* Which entry of a table at @level stands for virtual or guest physical @at. */
+static inline unsigned shadow_index(unsigned level, uint64_t at)
+{
+	return (unsigned)(at >> (PAGE_SHIFT + PT_INDEX_BITS * level)) & (PT_ENTRIES - 1);
+}
+
 static inline bool entry_in_use(const struct shadow_table *t, unsigned index)
 {
 	return (t->valid[index / 64] >> index % 64 & 1) != 0;

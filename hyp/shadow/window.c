@@ -114,7 +114,7 @@ void shadow_window_give_way(struct shadow_state *st, struct shadow_table *root, 
 {
 	unsigned from = root->window, to = (from - 1) % SLOTS;
 
-	if ((at.v >> (PAGE_SHIFT + PT_INDEX_BITS * root->key.level)) % PT_ENTRIES != from)
+	if (shadow_index(root->key.level, at.v) != from)
 		return;
 	if (entry_in_use(root, to))
 		shadow_clear(st, root, to);

@@ -127,7 +127,7 @@ static enum outcome store_fault(struct vcpu *v)
 }
 
 /* By EXIT_ROW. What has no row can't happen. */
-static enum outcome (*const handlers[EXIT_ROWS])(struct vcpu *v) = {
+static trap_handler *const handlers[EXIT_ROWS] = {
 	[EXIT_ROW(CAUSE_FETCH_MISALIGNED, 0)] = hand_on,
 	[EXIT_ROW(CAUSE_FETCH_ACCESS, 0)] = hand_on,
 	[EXIT_ROW(CAUSE_ILLEGAL, 0)] = illegal,
@@ -145,23 +145,13 @@ static enum outcome (*const handlers[EXIT_ROWS])(struct vcpu *v) = {
 	[EXIT_ROW(IRQ_SEI, 1)] = host_irq_external,
 };
 
-static enum outcome dispatch(struct vcpu *v, uint64_t cause)
-{
-	uint64_t row = EXIT_ROW(cause, cause >> 63);
-
-	if (row >= EXIT_ROWS || !handlers[row])
-		return trap_unknown(v, cause);
-	v->exits[row]++;
-	return handlers[row](v);
-}
-
 struct vcpu *trap_exit_depriv(struct vcpu *v)
 {
 	enum outcome o;
 
 	if (v->depriv.user)
 		depriv_note_units(v);
-	o = dispatch(v, csr_read(CSR_SCAUSE));
+	o = trap_dispatch(handlers, v, csr_read(CSR_SCAUSE));
 	if (o != OUTCOME_RESUME)
 		trap_carry_out(v, o);
 	if (atomic_load_explicit(&v->requests, memory_order_relaxed) || v->waiting)

@@ -68,13 +68,6 @@ static uint64_t register_read(const struct vcpu *v, const struct insn *i)
 	return i->is_float ? fp_register_read(i->reg) : v->frame.x[i->reg];
 }
 
-static uint64_t sign_extend(uint64_t value, unsigned width)
-{
-	unsigned unused = 64 - 8 * width;
-
-	return (uint64_t)((int64_t)(value << unused) >> unused);
-}
-
 /* A narrower value in an f register has all ones above it ("NaN Boxing"); FS becomes dirty. */
 static COLD void float_write(struct vcpu *v, const struct insn *i, uint64_t value)
 {
@@ -89,7 +82,7 @@ static void register_write(struct vcpu *v, const struct insn *i, uint64_t value)
 	if (i->is_float)
 		float_write(v, i, value);
 	else if (i->reg)
-		v->frame.x[i->reg] = i->is_signed ? sign_extend(value, i->width) : value;
+		v->frame.x[i->reg] = insn_extend(i, value);
 }
 
 static COLD enum outcome end_vm(struct vcpu *v, const struct mmio *m)

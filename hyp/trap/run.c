@@ -34,7 +34,7 @@ static enum outcome virtual_instruction(struct vcpu *v)
 }
 
 /* By EXIT_ROW. What has no row is delegated or can't happen. */
-static enum outcome (*const handlers[EXIT_ROWS])(struct vcpu *v) = {
+static trap_handler *const handlers[EXIT_ROWS] = {
 	[EXIT_ROW(CAUSE_FETCH_GUEST_PAGE, 0)] = trap_guest_page_fault,
 	[EXIT_ROW(CAUSE_LOAD_GUEST_PAGE, 0)] = trap_guest_page_fault,
 	[EXIT_ROW(CAUSE_STORE_GUEST_PAGE, 0)] = trap_guest_page_fault,
@@ -50,16 +50,6 @@ COLD enum outcome trap_unknown(struct vcpu *v, uint64_t cause)
 		  "can't handle",
 		  v->vm->config.name, v->id, cause, v->frame.pc, csr_read(CSR_STVAL));
 	return OUTCOME_STOP_VM;
-}
-
-static enum outcome dispatch(struct vcpu *v, uint64_t cause)
-{
-	uint64_t row = EXIT_ROW(cause, cause >> 63);
-
-	if (row >= EXIT_ROWS || !handlers[row])
-		return trap_unknown(v, cause);
-	v->exits[row]++;
-	return handlers[row](v);
 }
 
 /* The call to the SBI, the one exit that is short enough for its dispatch to matter. */
@@ -97,7 +87,7 @@ struct vcpu *trap_exit(struct vcpu *v)
 	if (cause == CAUSE_ECALL_VS) {
 		ecall(v);
 	} else {
-		enum outcome o = dispatch(v, cause);
+		enum outcome o = trap_dispatch(handlers, v, cause);
 
 		if (o != OUTCOME_RESUME)
 			trap_carry_out(v, o);

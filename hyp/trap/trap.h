@@ -35,6 +35,19 @@ _Noreturn void trap_enter_window(struct vcpu *v);
 
 /* What both need: for a cause without a handler, for an outcome but RESUME, for a vcpu to run. */
 enum outcome trap_unknown(struct vcpu *v, uint64_t cause);
+
+/* Count the exit and handle it by the table of @v's backend. */
+typedef enum outcome trap_handler(struct vcpu *v);
+static inline enum outcome trap_dispatch(trap_handler *const handlers[EXIT_ROWS], struct vcpu *v,
+					 uint64_t cause)
+{
+	uint64_t row = EXIT_ROW(cause, cause >> 63);
+
+	if (row >= EXIT_ROWS || !handlers[row])
+		return trap_unknown(v, cause);
+	v->exits[row]++;
+	return handlers[row](v);
+}
 void trap_carry_out(struct vcpu *v, enum outcome o);
 struct vcpu *trap_idle(void);
 
