@@ -50,6 +50,12 @@ trap_slow:
 	leave	trap_exit_depriv, 1,2,3,4,8,9,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,29,30,31
 	j	trap_enter
 
+	/* Out of a window (window.S): t0 is in the frame already */
+	.globl	trap_arrive
+trap_arrive:
+	leave	trap_exit_depriv, 1,2,3,4,6,7,8,9,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
+	j	trap_enter_window
+
 	/* stvec while a guest in VS-mode is loaded, and while none is */
 	.globl	trap_entry
 	.balign 4

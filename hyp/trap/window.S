@@ -47,21 +47,7 @@ trap_window:
 	sret
 	.balign	4096
 
-	/* a0 is the vcpu, sscratch the guest's a0; its t0 is in the frame already. */
 	.text
-	.globl	trap_arrive
-trap_arrive:
-	.irp	n, 1,2,3,4,6,7,8,9,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
-	sd	x\n, FRAME_X(\n)(a0)
-	.endr
-	csrrw	t0, CSR_SSCRATCH, zero
-	csrr	t1, CSR_SEPC
-	sd	t0, FRAME_X(10)(a0)
-	sd	t1, FRAME_PC(a0)
-	ld	sp, FRAME_HOST_SP(a0)
-	ld	tp, FRAME_HOST_TP(a0)
-	call	trap_exit_depriv
-
 	/* a0: the vcpu to enter. Also the way into it for the first time: _Noreturn. */
 	.globl	trap_enter_window
 trap_enter_window:

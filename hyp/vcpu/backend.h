@@ -51,7 +51,7 @@ struct backend {
 /* hyp/trap/entry.S: for stvec, set with .load. */
 void trap_entry(void);
 void trap_entry_depriv(void);
-/* Where there are windows: for shadow_window_load(); hyp/trap/window.S and entry.S. */
+/* The same where there are windows: for shadow_window_load(). */
 void trap_arrive(void);
 void trap_from_hypervisor(void);
 
