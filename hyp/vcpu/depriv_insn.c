@@ -142,12 +142,16 @@ static uint64_t units_of(uint32_t bits)
  */
 static COLD bool turn_on_units(struct vcpu *v, uint32_t bits)
 {
-	uint64_t needed = units_of(bits) & v->depriv.own_units, sstatus = v->depriv.state->sstatus, more = 0;
+	uint64_t needed = units_of(bits), sstatus = v->depriv.state->sstatus, more = 0;
+	uint64_t there = sstatus & v->depriv.own_units;
 
+	/* Vectors of FP numbers need both: without VS they are illegal, and FS stays as it is. */
+	if ((needed & SSTATUS_VS) && !(there & SSTATUS_VS))
+		return false;
 	for (unsigned i = 0; i < 2; i++) {
 		uint64_t unit = i ? SSTATUS_VS : SSTATUS_FS;
 
-		if ((needed & unit) && (sstatus & unit) && !(v->depriv.units & unit))
+		if ((needed & there & unit) && !(v->depriv.units & unit))
 			more |= unit;
 	}
 	if (more) {
