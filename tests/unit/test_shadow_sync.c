@@ -476,17 +476,13 @@ static void eviction(void **state)
 	}
 }
 
-/* Roots can't be evicted one by one: a guest that makes as many as it can must still run. */
-static void too_many_roots(void **state)
+/* @vcpus use as many roots as they can make, and both halves of each. */
+static void use_many_roots(unsigned vcpus)
 {
 	static struct shadow_view views[SHADOW_VCPUS];
-	(void)state;
 
-	begin(host_mode, SHADOW_TRAP);
-	map_small(0, pte_make(RAM + MIB(4), RW | PTE_U));
-	put(ROOT, 511, pte_make(TABLE(1), PTE_V));
 	memset(views, 0, sizeof(views));
-	for (unsigned i = 0; i < SHADOW_VCPUS * SPACES * 6; i++) {
+	for (unsigned i = 0; i < vcpus * SPACES * 6; i++) {
 		struct regime r = with_asid(user(ATP_MODE_SV39), i / 6 % SPACES);
 		struct shadow_view *w = &views[i / 6 / SPACES];
 		struct fake_access a;
@@ -502,6 +498,82 @@ static void too_many_roots(void **state)
 		}
 	}
 	check_state();
+}
+
+/* Roots can't be evicted one by one: a guest that makes as many as it can must still run. */
+static void too_many_roots(void **state)
+{
+	(void)state;
+
+	begin(host_mode, SHADOW_TRAP);
+	map_small(0, pte_make(RAM + MIB(4), RW | PTE_U));
+	put(ROOT, 511, pte_make(TABLE(1), PTE_V));
+	use_many_roots(SHADOW_VCPUS);
+}
+
+/* The VM's frames, too, where no block is left. */
+static void use_up_frames(void)
+{
+	hpa_t at;
+
+	while (frame_alloc(&pool, &at) == OK)
+		continue;
+}
+
+/* Of the host's memory @blocks of 2 MiB remain, which were somebody's. */
+static void leave_memory(unsigned blocks)
+{
+	struct frame_pool kept = { .owner = 3 }, lost = { .owner = 4 };
+	bool zero;
+	hpa_t at;
+
+	for (unsigned i = 0; i < blocks; i++) {
+		assert_int_equal(frame_alloc_block(&kept, &at, &zero), OK);
+		memset(phys_pointer(at), 0xa5, MIB(2));
+	}
+	while (frame_alloc_block(&lost, &at, &zero) == OK)
+		continue;
+	use_up_frames();
+	frame_free_all(&kept);
+}
+
+/* Begin anew with the guest's tables there already, and so much memory. */
+static enum err begin_with_little(enum shadow_policy policy, unsigned blocks)
+{
+	begin(host_mode, policy);
+	map_small(0, pte_make(RAM + MIB(4), RW | PTE_U));
+	put(TABLE(2), 1, pte_make(RAM + MIB(8), RW | PTE_U));
+	put(ROOT, 511, pte_make(TABLE(1), PTE_V));
+	assert_int_equal(gstage_write(&gs, gpa(RAM + MIB(4)), &(uint64_t){ 1 }, 8), OK);
+	leave_memory(blocks);
+	return shadow_init(&shadow, &gs, policy, false);
+}
+
+/* What shadows can't do without they take at once, or there are none: then no access ever finds that
+ * there is no memory for them. */
+static void reserve(void **state)
+{
+	(void)state;
+
+	for (ALL_POLICIES) {
+		struct regime u = user(ATP_MODE_SV39);
+		unsigned blocks = 0;
+		enum err e;
+
+		while ((e = begin_with_little(policy, blocks)) != OK) {
+			assert_int_equal(e, ERR_NOMEM);
+			assert_true(++blocks < 16);
+		}
+		view = (struct shadow_view){ .vcpu = 0 };
+		use_up_frames();
+		check_state();
+		use_many_roots(host.harts);
+		reaches(&u, 0, ACCESS_STORE, RAM + MIB(4));
+		answers(&u, PAGE_SIZE, ACCESS_STORE, SHADOW_NOMEM);
+		put(TABLE(2), 1, pte_make(RAM + MIB(4), RW | PTE_U));
+		fence_form(0, 0, 0);
+		reaches(&u, PAGE_SIZE, ACCESS_STORE, RAM + MIB(4));
+	}
 }
 
 /* --- copy on write --- */
@@ -644,6 +716,7 @@ int main(void)
 		cmocka_unit_test_setup(vcpus, set_up),
 		cmocka_unit_test_setup(eviction, set_up),
 		cmocka_unit_test_setup(too_many_roots, set_up),
+		cmocka_unit_test_setup(reserve, set_up),
 		cmocka_unit_test_setup(copy_on_write, set_up),
 		cmocka_unit_test_setup(tables_in_the_bundle, set_up),
 		cmocka_unit_test_setup(other_harts_are_fenced, set_up),
