@@ -205,16 +205,23 @@ static enum claim claim_of(const struct request *q)
 	return CLAIM_GUEST;
 }
 
-/* The guest maps the last page: whether the access may have been meant for the state page. */
-static bool must_retry(const struct request *q)
+/*
+ * Whether a leaf of the guest's, of @level, has the last page in it, which then isn't ours; and whether
+ * the access may have been meant for the state page.
+ */
+static bool must_retry(const struct request *q, unsigned level)
 {
-	if (!q->st->shadow->patch || !shadow_is_state_page(q->role, q->at))
+	struct shadow_state *st = q->st;
+
+	if (!st->shadow->patch || q->at.v < -pt_span(level) || (q->role & (ROLE_USER | ROLE_MXR)))
 		return false;
-	if (q->st->state_used) {
-		shadow_give_up_state(q->st);
+	if (st->state_used) {
+		shadow_give_up_state(st);
 		return true;
 	}
-	return q->want != ACCESS_FETCH && claim_of(q) == CLAIM_NONE;
+	st->state_allowed = false;
+	return q->want != ACCESS_FETCH && shadow_is_state_page(q->role, q->at) &&
+	       claim_of(q) == CLAIM_NONE;
 }
 
 /* Leaf @e of the guest at @p, permissions still to be looked at: steps 6 to 10 of the walk. */
@@ -223,7 +230,7 @@ static struct shadow_answer map_leaf(const struct request *q, struct place p, pt
 	unsigned level = p.t->key.level;
 	pte_t now = e | PTE_A | (q->want == ACCESS_STORE ? PTE_D : 0);
 
-	if (must_retry(q))
+	if (must_retry(q, level))
 		return answer(SHADOW_RESUME);
 	if (!permit(e, q->r, q->want))
 		return answer(SHADOW_PAGE);
