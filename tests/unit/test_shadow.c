@@ -318,8 +318,14 @@ static void window_moves(void **state)
 			uint64_t at = (slot << 55 >> 25 | (slot >> 8 ? ~UINT64_C(0) << 39 : 0)) +
 				      GIB(1) - MIB(2) + n * 8;
 
+			unsigned before = view.space->root[0]->window;
+			unsigned fences = fake.fence[FAKE_SFENCE_ALL].n;
+
 			reaches(&r, at, (enum access)(n % 3), RAM + MIB(4) + n * 8);
 			check_stub(&r);
+			/* The hart remembers the one's pages, and the other's. */
+			if (view.space->root[0]->window != before)
+				assert_true(fake.fence[FAKE_SFENCE_ALL].n > fences);
 		}
 		for (unsigned i = 0; i < PT_ENTRIES; i++)
 			missing += !entry_in_use(view.space->root[0], i);
