@@ -167,15 +167,16 @@ static enum mmu_what load(struct vcpu *v, gpa_t to)
 }
 
 /*
- * A leaf that came where nothing was is not fenced: a hart that remembers "nothing there" faults
- * once more at the same place, and is fenced then.
+ * What came where nothing was is not fenced: a hart that remembers "nothing there" faults once more
+ * at the same place, and is fenced then. By all addresses, since a fence of one is about leaves only,
+ * and it may be a table that came.
  */
 static enum mmu_what retry(struct vcpu *v)
 {
 	struct depriv *d = &v->depriv;
 
 	if (d->retried_at == v->fault.at.v && d->retried_pc == v->frame.pc)
-		sfence_page(v->fault.at);
+		sfence_all();
 	d->retried_at = v->fault.at.v;
 	d->retried_pc = v->frame.pc;
 	return MMU_RESUME;
@@ -223,9 +224,12 @@ static void shadowed_fence(struct vcpu *v, const struct mmu_fence *f, bool here)
 		sfence_all();
 }
 
+/* A leaf of the guest's that changed may have been a table of the shadow's, and fences of a page are
+ * about leaves only: so all addresses. */
 static void shadowed_fence_there(struct sbi_harts harts, const struct mmu_fence *f)
 {
-	sbi_remote_sfence_vma(harts, f->at, f->bytes);
+	(void)f;
+	sbi_remote_sfence_vma(harts, 0, UINT64_MAX);
 }
 
 const struct mmu mmu_shadowed = {

@@ -4,6 +4,8 @@
  */
 #include "tests/unit/shadow.h"
 
+#include "hyp/mmu/mmu.h"
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -658,6 +660,9 @@ static void other_harts_are_fenced(void **state)
 	fake.sbi_n = 0;
 	reaches(&r, 0, ACCESS_STORE, RAM + MIB(4));
 	assert_true(fake.sbi_n > 0);
+	/* And what they are told for the guest, of one page, is about our tables too. */
+	mmu_shadowed.fence_there((struct sbi_harts){ 1, 102 },
+				 &(struct mmu_fence){ 0x1000, PAGE_SIZE, true, NULL });
 	for (unsigned i = 0; i < fake.sbi_n; i++) {
 		assert_int_equal(fake.sbi[i].a[0], 1);
 		assert_int_equal(fake.sbi[i].a[1], 102);
