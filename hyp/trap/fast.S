@@ -36,7 +36,6 @@ fast_breakpoint:
 	bne	t3, t0, trap_slow
 	ld	t3, SITE_HANDLER(t2)
 	ld	t1, SITE_OPERAND(t2)
-	beqz	t3, trap_slow
 	jr	t3
 
 	/* t1 := the guest's register of a row; the last thing: rd := t0 */

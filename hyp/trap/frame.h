@@ -21,7 +21,7 @@
 #define FAST_WRITE 344
 
 /* struct depriv_site */
-#define SITES	     512
+#define SITES	     2048
 #define SITE_SHIFT   6
 #define SITE_PC	     0
 #define SITE_TAG    8

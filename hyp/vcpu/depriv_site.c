@@ -12,9 +12,9 @@
 #include "hyp/mm/phys.h"
 #include "hyp/vcpu/vcpu.h"
 
-/* hyp/trap/fast.S */
+/* hyp/trap/fast.S, entry.S */
 extern const char fast_set[], fast_set_immediate[], fast_clear[], fast_clear_immediate[],
-	fast_word[], fast_call[], fast_read[], fast_write[];
+	fast_word[], fast_call[], fast_read[], fast_write[], trap_slow[];
 #define FAST_ROW 8
 
 static uint64_t address_of(const char *place)
@@ -193,9 +193,9 @@ static void choose_handler(struct depriv_site *s, uint32_t bits)
 	unsigned csr = bits >> 20, funct3 = bits >> 12 & 7, rs1 = bits >> 15 & 31;
 	site_function *function = function_of(bits);
 
+	s->handler = address_of(function ? fast_call : trap_slow);
 	if (!function)
 		return;
-	s->handler = address_of(fast_call);
 	s->call = (uint64_t)(uintptr_t)function;
 	s->read = (uint16_t)(FAST_ROW * rs1);
 	s->read2 = (uint16_t)(FAST_ROW * (bits >> 20 & 31));

@@ -20,7 +20,7 @@ struct state_page;
  */
 struct depriv_site {
 	uint64_t pc, tag, seq;
-	uint64_t handler; /* where in hyp/trap/fast.S it is carried out; 0: not there */
+	uint64_t handler; /* where in hyp/trap/ it is carried out */
 	uint64_t operand; /* the immediate, or the bits that can be written */
 	uint64_t call;	  /* the function that carries it out whatever it means */
 	uint16_t read, write, read2; /* rows for rs1, rd and rs2 there */
@@ -28,7 +28,7 @@ struct depriv_site {
 	uint64_t bits;		     /* of the original; 0: nothing is known */
 };
 
-#define DEPRIV_SITES 512
+#define DEPRIV_SITES 2048
 
 /* What fast.S needs of a vcpu. Right while the guest runs. */
 struct fast_path {
