@@ -19,6 +19,7 @@ _Static_assert(offsetof(struct vcpu, fast.seq) == FAST_SEQ, "FAST_SEQ");
 _Static_assert(offsetof(struct vcpu, fast.sites) == FAST_SITES, "FAST_SITES");
 _Static_assert(offsetof(struct vcpu, fast.state) == FAST_STATE, "FAST_STATE");
 _Static_assert(offsetof(struct vcpu, fast.taken) == FAST_TAKEN, "FAST_TAKEN");
+_Static_assert(offsetof(struct vcpu, fast.calls) == FAST_CALLS, "FAST_CALLS");
 _Static_assert(sizeof(struct depriv_site) == 1 << SITE_SHIFT, "SITE_SHIFT");
 _Static_assert(DEPRIV_SITES == SITES, "SITES");
 _Static_assert(offsetof(struct depriv_site, pc) == SITE_PC, "SITE_PC");

@@ -52,6 +52,19 @@ fast_breakpoint:
 	jr	t3
 	.endm
 
+	/* Back into the guest: one more of @counter. */
+	.macro	resume counter
+	ld	t0, \counter(a0)
+	addi	t0, t0, 1
+	sd	t0, \counter(a0)
+	ld	t0, FRAME_X(5)(a0)
+	ld	t1, FRAME_X(6)(a0)
+	ld	t2, FRAME_X(7)(a0)
+	ld	t3, FRAME_X(28)(a0)
+	csrrw	a0, CSR_SSCRATCH, a0
+	sret
+	.endm
+
 	/* The guest goes on behind the instruction. */
 	.macro	step_over
 	csrr	t1, CSR_SEPC
@@ -161,80 +174,36 @@ fast_ecall:
 	bnez	t2, trap_slow
 	save_for_c
 	call_c	call depriv_user_ecall
-	/* fall through */
+	resume	FAST_CALLS
 
 	/* The instruction is done. */
 fast_done:
-	ld	t0, FAST_TAKEN(a0)
-	addi	t0, t0, 1
-	sd	t0, FAST_TAKEN(a0)
-	ld	t0, FRAME_X(5)(a0)
-	ld	t1, FRAME_X(6)(a0)
-	ld	t2, FRAME_X(7)(a0)
-	ld	t3, FRAME_X(28)(a0)
-	csrrw	a0, CSR_SSCRATCH, a0
-	sret
+	resume	FAST_TAKEN
 
 	/*
 	 * The guest's register n to t1, and t0 to it: row n of each, FAST_ROW bytes. Those that are
-	 * saved are in the frame, a0 is in sscratch.
+	 * saved are in the frame, a0 is in sscratch; what stands @before and @after those that are
+	 * where they were.
 	 */
-	.globl	fast_read
-fast_read:
-	li	t1, 0
-	jr	t0
-	.irp	n, 1,2,3,4
-	mv	t1, x\n
-	jr	t0
+	.macro	rows	zero, a0, saved, before, after, back:vararg
+	.irp	n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
+	.if	\n == 0
+	\zero
+	.elseif	\n == 10
+	\a0
+	.elseif	(\n >= 5 && \n <= 7) || \n == 28
+	\saved, FRAME_X(\n)(a0)
+	.else
+	\before\()\n\after
+	.endif
+	\back
 	.endr
-	.irp	n, 5,6,7
-	ld	t1, FRAME_X(\n)(a0)
-	jr	t0
-	.endr
-	.irp	n, 8,9
-	mv	t1, x\n
-	jr	t0
-	.endr
-	csrr	t1, CSR_SSCRATCH
-	jr	t0
-	.irp	n, 11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27
-	mv	t1, x\n
-	jr	t0
-	.endr
-	ld	t1, FRAME_X(28)(a0)
-	jr	t0
-	.irp	n, 29,30,31
-	mv	t1, x\n
-	jr	t0
-	.endr
+	.endm
 
-	.globl	fast_write
+	.globl	fast_read, fast_write
+fast_read:
+	rows	"li t1, 0", "csrr t1, sscratch", "ld t1", "mv t1, x", "", jr t0
 fast_write:
-	nop
-	j	fast_done
-	.irp	n, 1,2,3,4
-	mv	x\n, t0
-	j	fast_done
-	.endr
-	.irp	n, 5,6,7
-	sd	t0, FRAME_X(\n)(a0)
-	j	fast_done
-	.endr
-	.irp	n, 8,9
-	mv	x\n, t0
-	j	fast_done
-	.endr
-	csrw	CSR_SSCRATCH, t0
-	j	fast_done
-	.irp	n, 11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27
-	mv	x\n, t0
-	j	fast_done
-	.endr
-	sd	t0, FRAME_X(28)(a0)
-	j	fast_done
-	.irp	n, 29,30,31
-	mv	x\n, t0
-	j	fast_done
-	.endr
+	rows	"nop", "csrw sscratch, t0", "sd t0", "mv x", ", t0", j fast_done
 	.globl	fast_end
 fast_end:

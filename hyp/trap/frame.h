@@ -16,9 +16,10 @@
 #define FAST_SITES 304
 #define FAST_STATE 312
 #define FAST_TAKEN 320
-#define FAST_RS2   328
-#define FAST_READ  336
-#define FAST_WRITE 344
+#define FAST_CALLS 328
+#define FAST_RS2   336
+#define FAST_READ  344
+#define FAST_WRITE 352
 
 /* struct depriv_site */
 #define SITES	     2048

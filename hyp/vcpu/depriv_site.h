@@ -37,9 +37,9 @@ struct fast_path {
 	const _Atomic uint64_t *seq;
 	struct depriv_site *sites;
 	struct state_page *state;
-	uint64_t taken; /* how often it did */
-	uint64_t rs2;	/* its own */
-	uint64_t read, write; /* its first rows */
+	uint64_t taken, calls; /* how often: instructions, system calls */
+	uint64_t rs2;	       /* its own */
+	uint64_t read, write;  /* its first rows */
 	unsigned region; /* address bits that a region has */
 	unsigned tables; /* to read from the root for a tag; 0 in Bare mode: the root is it */
 	unsigned shift;	 /* to the root's index in an address */
