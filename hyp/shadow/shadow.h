@@ -79,6 +79,8 @@ struct shadow {
 	enum shadow_policy policy;
 	bool patch;
 	_Atomic uint64_t code_seq;
+	uint64_t links_seq; /* gstage->lock; goes up when anything but a leaf of 4 KiB comes, or a
+			     * table goes; never down. Behind .code_seq: fast.S */
 	struct shadow_state *state; /* NULL: none yet */
 };
 
@@ -191,11 +193,35 @@ void shadow_unprotect(struct shadow *s, gpa_t to);
  */
 void shadow_fence(struct shadow *s, const gva_t *at, const uint64_t *asid);
 
+/*
+ * What a vcpu knows of 2 MiB of addresses under one ASID: by which of the guest's entries the shadows
+ * get there, and which tables have their leaves. A fence of one page there has nothing to do as long
+ * as .links_seq is .seq, no leaf is in use for the page, and the entries on the way are what they
+ * were. Of the fences that a kernel makes when it changes the rights of many pages most are so.
+ *
+ * hyp/trap/fast.S finds that out without taking gstage->lock. It sees the lock free, once, with the
+ * stores that the fence is about before that and all it compares after it. Whoever held the lock
+ * before then has let it go, and what he did is seen. Whoever takes it later finds those stores in
+ * the guest's tables, and puts nothing older into a shadow. So what wasn't true when the lock was
+ * free can only look true because it has become so: .links_seq never takes a value twice, and a
+ * leaf that is out of use by now may stay out. Where a table has gone meanwhile it was emptied first,
+ * and whatever its memory says then is as good. Own hart only.
+ */
+#define ABSENCE_MAX 3
+struct shadow_absence {
+	uint64_t seq;		      /* 0: nothing is known */
+	uint64_t asid, mega;	      /* mega: address >> 21 */
+	const pte_t *up[ABSENCE_MAX]; /* all are used: where there are fewer, one is repeated */
+	pte_t seen[ABSENCE_MAX];
+	uint64_t leaves[ABSENCE_MAX]; /* where the hardware's entry for address 0 would be */
+};
+
 #define SHADOW_ALL_ASIDS UINT64_MAX
 /**
  * The same for one page, @asid or SHADOW_ALL_ASIDS: what kernels do in long rows.
+ * @known: what the next of the row may go by is put there; NULL: nobody asks.
  */
-void shadow_fence_page(struct shadow *s, gva_t at, uint64_t asid);
+void shadow_fence_page(struct shadow *s, gva_t at, uint64_t asid, struct shadow_absence *known);
 
 /**
  * Where the instruction at @pc is fetched from, as the hardware does it now: by the shadow.

@@ -216,7 +216,7 @@ static void make_root(struct shadow_state *st, struct shadow_view *w, unsigned r
 
 	space->root[role] = root;
 	space->roles |= (uint8_t)(1u << role);
-	st->links_seq++;
+	st->shadow->links_seq++;
 	space->satp[role] = (uint64_t)map_mode()->atp_mode << ATP_MODE_SHIFT |
 			    (shadow_has_asids() ? asid << SATP_ASID_SHIFT : 0) |
 			    phys_address(root->hw).v >> PAGE_SHIFT;
@@ -310,12 +310,14 @@ enum err shadow_init(struct shadow *s, struct gstage *gs, enum shadow_policy pol
 	st->shadow = s;
 	st->gs = gs;
 	st->clock = 1;
-	st->links_seq = 1;
 	st->state_allowed = patch;
 	st->windowed = shadow_has_windows();
 	if (st->windowed)
 		shadow_windows_init();
-	*s = (struct shadow){ .policy = policy, .patch = patch, .code_seq = s->code_seq + 1 };
+	*s = (struct shadow){ .policy = policy,
+			      .patch = patch,
+			      .code_seq = s->code_seq + 1,
+			      .links_seq = s->links_seq + 1 };
 	if ((e = shadow_tables_init(st)) || (e = shadow_copies_init(st)))
 		return e;
 	s->state = st;

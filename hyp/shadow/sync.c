@@ -150,7 +150,7 @@ void shadow_sync_space(struct shadow_state *st, struct shadow_space *space)
 	st->round++;
 	sync_space(st, space, ALL);
 	space->dirty = false;
-	memo_forget(&st->memo); /* it was made without this space */
+	st->shadow->links_seq++; /* what is known of fences was found without this space */
 }
 
 /* --- one page --- */
@@ -228,7 +228,7 @@ static inline bool memo_is_good(const struct shadow_state *st, gva_t at, uint64_
 {
 	const struct shadow_fence_memo *m = &st->memo;
 
-	if (m->seq != st->links_seq || m->mega != at.v / MEGAPAGE || m->asid != asid)
+	if (m->seq != st->shadow->links_seq || m->mega != at.v / MEGAPAGE || m->asid != asid)
 		return false;
 	for (unsigned i = 0; i < m->ups; i++)
 		if (__atomic_load_n(m->up[i], __ATOMIC_RELAXED) != m->up_seen[i])
@@ -410,7 +410,7 @@ static void fence_space(struct shadow_state *st, struct shadow_space *space, boo
 			const gva_t *at, bool global_too)
 {
 	if (space->dirty)
-		return; /* all of it will be compared, and the memo forgotten */
+		return; /* all of it will be compared, and .links_seq goes up */
 	if (at)
 		fence_page_of(st, space, *at);
 	else if (active)
@@ -443,12 +443,44 @@ static COLD void fence_page_lazily(struct shadow_state *st, gva_t at, uint64_t a
 	fence_spaces(st, &at, all ? NULL : &asid);
 	if (!st->memo.seq)
 		return;
-	st->memo.seq = st->links_seq;
+	st->memo.seq = st->shadow->links_seq;
 	st->memo.mega = at.v / MEGAPAGE;
 	st->memo.asid = asid;
 }
 
-void shadow_fence_page(struct shadow *s, gva_t at, uint64_t asid)
+static void know_by_memo(const struct shadow_state *st, struct shadow_absence *a)
+{
+	const struct shadow_fence_memo *m = &st->memo;
+
+	a->seq = 0;
+	if (!m->ups || m->ups > ABSENCE_MAX || !m->leaves || m->leaves > ABSENCE_MAX)
+		return;
+	for (unsigned i = 0; i < ABSENCE_MAX; i++) {
+		unsigned up = i < m->ups ? i : 0;
+		const struct shadow_table *leaf = m->leaf[i < m->leaves ? i : 0];
+
+		if (leaf->has_napot)
+			return;
+		a->up[i] = m->up[up];
+		a->seen[i] = m->up_seen[up];
+		a->leaves[i] = (uint64_t)(uintptr_t)leaf->hw - m->mega * PAGE_SIZE;
+	}
+	a->seq = m->seq;
+	a->asid = m->asid;
+	a->mega = m->mega;
+}
+
+/* What the next fence of a row may go by, if this one has left anything. */
+static inline void know(const struct shadow_state *st, struct shadow_absence *a)
+{
+	const struct shadow_fence_memo *m = &st->memo;
+
+	if (m->seq == st->shadow->links_seq &&
+	    (a->seq != m->seq || a->mega != m->mega || a->asid != m->asid))
+		know_by_memo(st, a);
+}
+
+void shadow_fence_page(struct shadow *s, gva_t at, uint64_t asid, struct shadow_absence *known)
 {
 	struct shadow_state *st = s->state;
 
@@ -459,6 +491,8 @@ void shadow_fence_page(struct shadow *s, gva_t at, uint64_t asid)
 		protect_again(st);
 	else if (!memo_is_good(st, at, asid) || !memo_leaves_are_as_seen(st, at))
 		fence_page_lazily(st, at, asid);
+	if (known)
+		know(st, known);
 	lock_release(&st->gs->lock);
 }
 
@@ -466,7 +500,6 @@ static void fence_all_pages(struct shadow_state *st, const uint64_t *asid)
 {
 	st->round++;
 	st->fence_seq += !asid;
-	memo_forget(&st->memo);
 	fence_spaces(st, NULL, asid);
 }
 
@@ -475,7 +508,7 @@ void shadow_fence(struct shadow *s, const gva_t *at, const uint64_t *asid)
 	struct shadow_state *st = s->state;
 
 	if (at) {
-		shadow_fence_page(s, *at, asid ? *asid & SATP_ASID_MASK : SHADOW_ALL_ASIDS);
+		shadow_fence_page(s, *at, asid ? *asid & SATP_ASID_MASK : SHADOW_ALL_ASIDS, NULL);
 		return;
 	}
 	lock_take(&st->gs->lock);

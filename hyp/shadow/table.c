@@ -277,8 +277,14 @@ void shadow_link(struct shadow_state *st, struct shadow_table *t, unsigned index
 {
 	take_into_use(t, index, seen, pte_make(phys_address(child->hw).v, PTE_V));
 	chain_push(st, &child->parents, t, index);
-	st->links_seq++;
+	st->shadow->links_seq++;
 	mark_leads_to(st, t, child->leads_to);
+}
+
+/* From now on a fence of a page is about others of its table, too. */
+static bool is_first_napot(const struct shadow_table *t, pte_t seen)
+{
+	return (seen & PTE_N) && !t->has_napot;
 }
 
 void shadow_map(struct shadow_state *st, struct shadow_table *t, unsigned index, pte_t seen,
@@ -288,11 +294,10 @@ void shadow_map(struct shadow_state *st, struct shadow_table *t, unsigned index,
 	chain_push(st, chain_of_leaf(st, t, index, leaf), t, index);
 	if (!(seen & PTE_G))
 		mark_leads_to(st, t, TO_LOCAL);
-	if (seen & PTE_N)
-		t->has_napot = true;
 	if (is_copy(leaf))
 		mark_leads_to(st, t, TO_COPY);
-	st->links_seq += t->key.level > 0;
+	st->shadow->links_seq += t->key.level > 0 || is_first_napot(t, seen);
+	t->has_napot |= (seen & PTE_N) != 0;
 	st->shadow->stats.fills++;
 }
 
@@ -315,7 +320,7 @@ void shadow_clear(struct shadow_state *st, struct shadow_table *t, unsigned inde
 	if (is_reachable(st, t) &&
 	    (child ? (child->leads_to & TO_COPY) != 0 : is_copy(t->hw[index])))
 		st->shadow->code_seq++;
-	st->links_seq += child != NULL;
+	st->shadow->links_seq += child != NULL;
 	chain_remove(st, child ? &child->parents : chain_of_leaf(st, t, index, t->hw[index]), t,
 		     index);
 	entry_write(&t->hw[index], 0);
@@ -459,7 +464,7 @@ void shadow_drop(struct shadow_state *st, struct shadow_table *t)
 		remove_from_ages(st, t);
 	t->newer = st->limbo;
 	st->limbo = t->number;
-	st->links_seq++;
+	st->shadow->links_seq++;
 }
 
 /* From the oldest on, but not what the fault that is being served goes through. */

@@ -95,7 +95,7 @@ struct shadow_region {
 
 /*
  * What the last fence of a page went by: kernels fence page after page of one leaf table. Good for as
- * long as no link changes (.seq) and the entries on the way are what they were.
+ * long as no link changes (shadow->links_seq) and the entries on the way are what they were.
  */
 #define MEMO_MAX 12
 struct shadow_fence_memo {
@@ -137,7 +137,6 @@ struct shadow_state {
 	uint64_t round;
 	uint32_t unsynced; /* mirrors whose protection was lifted until the next fence */
 	uint64_t fence_seq; /* fences that global mappings must obey too */
-	uint64_t links_seq; /* goes up when anything but a leaf of 4 KiB comes, or a table goes; from 1 */
 	struct shadow_fence_memo memo;
 	uint64_t clock;
 	struct shadow_copy *copies; /* patch.c; [0] isn't used */

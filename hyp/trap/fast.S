@@ -1,7 +1,8 @@
 /*
  * The shortest exits of a guest in U-mode: its patched instructions. Those that change a word of its
- * state page and nothing else need no stack, no C and four registers; the others, and system calls,
- * are C functions that need none of the guest's registers but what they are told.
+ * state page and nothing else, and fences that have nothing to do, need no stack, no C and four
+ * registers; the others, and system calls, are C functions that need none of the guest's registers
+ * but what they are told.
  *
  * On entry (from entry.S): a0 the vcpu, sscratch the guest's a0, t0..t3 saved in the frame. What is
  * known of a patched place is in struct depriv_site; what isn't known, or would have consequences,
@@ -165,6 +166,49 @@ fast_call:
 	ld	t3, SITE_CALL(t2)
 	call_c	jalr ra, t3
 	write_register
+
+	/*
+	 * SFENCE.VMA of one page in one ASID, where no shadow maps the page: see struct shadow_absence
+	 * for why that can be found out so. Else it is the site's function's.
+	 */
+	.globl	fast_fence_page
+fast_fence_page:
+	read_register SITE_READ2
+	ld	t0, ABSENCE_ASID(a0)
+	bne	t0, t1, fast_call
+	read_register SITE_READ
+	ld	t0, ABSENCE_MEGA(a0)
+	srli	t3, t1, 21 /* 2 MiB */
+	bne	t0, t3, fast_call
+	/* What the guest has stored is there for all before the lock is seen to be free ... */
+	ld	t0, FAST_LOCK(a0)
+	fence	rw, r
+	lw	t0, 0(t0)
+	bnez	t0, fast_call
+	/* ... and what was done under it is seen after that. */
+	fence	r, r
+	ld	t0, FAST_SEQ(a0)
+	ld	t3, ABSENCE_SEQ(a0)
+	ld	t0, SEQ_LINKS(t0)
+	bne	t0, t3, fast_call
+	/* Leaves first: of those in use most have changed. t1: where the page's is, from address 0's */
+	srli	t1, t1, 12
+	slli	t1, t1, 3
+	.irp	n, 0,1,2
+	ld	t0, ABSENCE_LEAVES(\n)(a0)
+	add	t0, t0, t1
+	ld	t0, 0(t0)
+	bnez	t0, fast_call
+	.endr
+	.irp	n, 0,1,2
+	ld	t0, ABSENCE_UP(\n)(a0)
+	ld	t3, ABSENCE_SEEN(\n)(a0)
+	ld	t0, 0(t0)
+	bne	t0, t3, fast_call
+	.endr
+	sfence.vma
+	step_over
+	resume	FAST_FENCES
 
 	/* A system call: an exception that the guest's kernel gets. */
 	.globl	fast_ecall

@@ -244,6 +244,7 @@ static void depriv_load(struct vcpu *v)
 	depriv_site_mode(v, vsstage_mode(d->regime.atp));
 	v->fast.tag = FAST_NEVER;
 	v->fast.seq = &v->shadow->code_seq;
+	v->fast.lock = &v->gstage->lock.taken;
 	v->fast.state = d->state;
 	d->host_satp = csr_read(CSR_SATP);
 	d->satp = d->host_satp;

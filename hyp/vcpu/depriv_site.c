@@ -14,7 +14,7 @@
 
 /* hyp/trap/fast.S, entry.S */
 extern const char fast_set[], fast_set_immediate[], fast_clear[], fast_clear_immediate[],
-	fast_word[], fast_call[], fast_read[], fast_write[], trap_slow[];
+	fast_word[], fast_call[], fast_fence_page[], fast_read[], fast_write[], trap_slow[];
 #define FAST_ROW 8
 
 static uint64_t address_of(const char *place)
@@ -155,12 +155,12 @@ static uint64_t site_fence(struct vcpu *v, const struct depriv_site *s, uint64_t
 	return 0;
 }
 
-/* Of one page, in one address space. */
+/* Of one page, in one address space, where fast.S can't tell that there is nothing to do. */
 static uint64_t site_fence_page(struct vcpu *v, const struct depriv_site *s, uint64_t rs1,
 				uint64_t rs2)
 {
 	(void)s;
-	shadow_fence_page(v->shadow, gva(rs1), rs2 & SATP_ASID_MASK);
+	shadow_fence_page(v->shadow, gva(rs1), rs2 & SATP_ASID_MASK, &v->fast.absence);
 	sfence_all();
 	v->frame.pc += 4;
 	return 0;
@@ -201,7 +201,9 @@ static void choose_handler(struct depriv_site *s, uint32_t bits)
 	s->read2 = (uint16_t)(FAST_ROW * (bits >> 20 & 31));
 	s->write = (uint16_t)(FAST_ROW * (bits >> 7 & 31));
 	s->operand = rs1;
-	if (csr == CSR_SSTATUS && of_sstatus[funct3]) {
+	if (function == site_fence_page) {
+		s->handler = address_of(fast_fence_page);
+	} else if (csr == CSR_SSTATUS && of_sstatus[funct3]) {
 		s->handler = address_of(of_sstatus[funct3]);
 	} else if (funct3 == 1 && depriv_csr_legal(csr)) {
 		s->handler = address_of(fast_word);

@@ -7,6 +7,8 @@
 
 #include <stdint.h>
 
+#include "hyp/shadow/shadow.h"
+
 struct pt_mode;
 struct vcpu;
 struct state_page;
@@ -34,12 +36,14 @@ struct depriv_site {
 struct fast_path {
 	uint64_t tag; /* while the guest is in S-mode; FAST_NEVER in U */
 	uint64_t mix; /* of the tag, into the place of a site */
-	const _Atomic uint64_t *seq;
+	const _Atomic uint64_t *seq; /* shadow->code_seq; .links_seq is behind it */
 	struct depriv_site *sites;
 	struct state_page *state;
-	uint64_t taken, calls; /* how often: instructions, system calls */
-	uint64_t rs2;	       /* its own */
-	uint64_t read, write;  /* its first rows */
+	uint64_t taken, calls, fences; /* how often: all else, system calls, fences by itself */
+	uint64_t rs2;		       /* its own */
+	uint64_t read, write;	       /* its first rows */
+	const _Atomic uint32_t *lock;  /* gstage->lock's word */
+	struct shadow_absence absence;
 	unsigned region; /* address bits that a region has */
 	unsigned tables; /* to read from the root for a tag; 0 in Bare mode: the root is it */
 	unsigned shift;	 /* to the root's index in an address */

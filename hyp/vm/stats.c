@@ -13,7 +13,7 @@ static uint64_t fast_exits_of(const struct fast_path *f, unsigned row)
 {
 	switch (row) {
 	case EXIT_ROW(CAUSE_BREAKPOINT, 0):
-		return f->taken;
+		return f->taken + f->fences;
 	case EXIT_ROW(CAUSE_ECALL_U, 0):
 		return f->calls;
 	default:
@@ -30,13 +30,24 @@ static uint64_t exits_of(const struct vm *vm, unsigned row)
 	return n;
 }
 
-static void print_shadow(const struct shadow_stats *s)
+static uint64_t fences_of(const struct vm *vm)
 {
+	uint64_t n = vm->shadow.stats.fences;
+
+	for (unsigned i = 0; i < vm->vcpus_n; i++)
+		n += vm->vcpus[i].fast.fences;
+	return n;
+}
+
+static void print_shadow(const struct vm *vm)
+{
+	const struct shadow_stats *s = &vm->shadow.stats;
+
 	log_info("shadow faults %lu, fills %lu, tables %lu, roots %lu, evicted %lu", s->faults,
 		 s->fills, s->tables, s->roots, s->evicted);
 	log_info("shadow fences %lu, flushes %lu, syncs %lu, changes %lu, stores %lu, "
 		 "unshadows %lu",
-		 s->fences, s->flushes, s->syncs, s->changes, s->stores, s->unshadows);
+		 fences_of(vm), s->flushes, s->syncs, s->changes, s->stores, s->unshadows);
 	log_info("patched pages %lu, sites %lu, taken back %lu", s->patched_pages, s->patched_sites,
 		 s->unpatched_pages);
 }
@@ -54,5 +65,5 @@ void stats_print(const struct vm *vm)
 	log_info("demand fills %lu, copies of bundle pages %lu, memory used %lu KiB",
 		 vm->gstage.demand_fills, vm->gstage.cow_copies, vm->pool.frames * 4);
 	if (vm->way->shares_table)
-		print_shadow(&vm->shadow.stats);
+		print_shadow(vm);
 }

@@ -27,7 +27,7 @@ void trap_from_hypervisor(void);
 /* hyp/trap/window.S */
 extern const char trap_window[];
 extern const char fast_set[], fast_set_immediate[], fast_clear[], fast_clear_immediate[],
-	fast_word[], fast_call[], fast_read[], fast_write[], trap_slow[];
+	fast_word[], fast_call[], fast_fence_page[], fast_read[], fast_write[], trap_slow[];
 
 /* hyp/vcpu/fp_state.S; hyp/vcpu/fp.c declares the first four for itself. */
 void fp_registers_save(struct fp_state *to);
@@ -74,7 +74,7 @@ void trap_entry(void)
 }
 
 const char fast_set[1], fast_set_immediate[1], fast_clear[1], fast_clear_immediate[1], fast_word[1],
-	fast_call[1], fast_read[1], fast_write[1], trap_slow[1];
+	fast_call[1], fast_fence_page[1], fast_read[1], fast_write[1], trap_slow[1];
 
 void trap_entry_depriv(void)
 {

@@ -6,6 +6,7 @@
  */
 #include "tests/fake/shadow.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "hyp/arch/cpu.h"
@@ -84,6 +85,32 @@ struct fake_access fake_access(struct shadow *s, struct shadow_view *w, const st
 			break;
 	}
 	return a;
+}
+
+static bool is_absent(const struct shadow *s, const struct shadow_absence *a, gva_t at,
+		      uint64_t asid)
+{
+	uint64_t entry = at.v / PAGE_SIZE * sizeof(pte_t);
+
+	if (a->asid != asid || a->mega != at.v / MEGAPAGE || a->seq != s->links_seq)
+		return false;
+	for (unsigned i = 0; i < ABSENCE_MAX; i++)
+		if (*(const pte_t *)(uintptr_t)(a->leaves[i] + entry) || *a->up[i] != a->seen[i])
+			return false;
+	return true;
+}
+
+bool fake_fence_page(struct shadow *s, gva_t at, uint64_t asid, struct shadow_absence *known)
+{
+	struct shadow_absence other = { .seq = 0 };
+	bool absent = is_absent(s, known, at, asid);
+	uint64_t changes = s->stats.changes;
+
+	if (absent)
+		s->state->memo.seq = 0; /* it finds its own way */
+	shadow_fence_page(s, at, asid, absent ? &other : known);
+	assert(!absent || s->stats.changes == changes);
+	return absent;
 }
 
 /* --- the state --- */

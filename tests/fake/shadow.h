@@ -33,6 +33,12 @@ struct fake_access {
 struct fake_access fake_access(struct shadow *s, struct shadow_view *w, const struct regime *r,
 			       gva_t at, enum access want);
 
+/**
+ * SFENCE.VMA of a page in one ASID, as hyp/trap/fast.S carries it out for a vcpu that knows @known.
+ * Returns whether it needed no shadow_fence_page(); that this would have found nothing is checked.
+ */
+bool fake_fence_page(struct shadow *s, gva_t at, uint64_t asid, struct shadow_absence *known);
+
 /* What is wrong with the state, or NULL. Looks at every table and every page of RAM. */
 const char *fake_shadow_wrong(struct shadow_state *st);
 

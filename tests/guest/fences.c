@@ -305,6 +305,97 @@ static void test_large_after_fence(void)
 	space_leave();
 }
 
+#define ROW_PAGES  16
+#define ROW_SPACES 20
+#define ROW_ROUNDS 40
+
+static uint64_t row_va(unsigned page)
+{
+	return TEST_VA + page / (ROW_PAGES / 2) * 0x200000ul + page * 4096;
+}
+
+static uint64_t draw(uint64_t n)
+{
+	static uint64_t state = 1;
+
+	state = state * 6364136223846793005ul + 1442695040888963407ul;
+	return (state >> 33) % n;
+}
+
+/* Change a page of eight neighbours and fence them all, from any of them on. */
+static void change_and_fence_row(struct space *s, uint64_t asid, unsigned row, unsigned *is)
+{
+	unsigned first = row * (ROW_PAGES / 2), page = first + (unsigned)draw(ROW_PAGES / 2);
+
+	is[page] = (unsigned)draw(COUNT(numbered));
+	*space_entry(s, row_va(page), 0) =
+		is[page] ? pte_make((uint64_t)numbered[is[page]], PTE_KERNEL) : 0;
+	page = (unsigned)draw(ROW_PAGES / 2);
+	for (unsigned i = 0; i < ROW_PAGES / 2; i++)
+		fence_va_asid(row_va(first + (page + i) % (ROW_PAGES / 2)), asid);
+}
+
+/* Two rows in 2 MiB each: mostly one of them for a while. */
+static void test_rows(void)
+{
+	uint64_t asid = ASID & asid_mask;
+	unsigned wrong = 0, row = 0;
+
+	for (unsigned n = 0; n < ROW_SPACES; n++) {
+		struct space s = space_identity(SATP_MODE_SV39);
+		unsigned is[ROW_PAGES] = { 0 };
+
+		enter(&s, ASID);
+		sfence_vma();
+		for (unsigned i = 0; i < ROW_ROUNDS; i++) {
+			unsigned page = (unsigned)draw(ROW_PAGES);
+			struct trap t;
+
+			row ^= draw(4) == 0;
+			change_and_fence_row(&s, asid, row, is);
+			t = probe(op_load, row_va(page), 0);
+			wrong += is[page] ? t.taken || t.value != is[page] : !t.taken;
+		}
+		space_leave();
+	}
+	test_is(wrong, 0, "rows of pages, one changed, all fenced: looks that go wrong");
+}
+
+static struct trap look_with_sum(uint64_t va)
+{
+	struct trap t;
+
+	csr_set(CSR_SSTATUS, SSTATUS_SUM);
+	t = probe(op_load, va, 0);
+	csr_clear(CSR_SSTATUS, SSTATUS_SUM);
+	return t;
+}
+
+/* In the middle of a row a page is looked at in another way than those before, and goes. */
+static void test_row_with_another_look(void)
+{
+	uint64_t asid = ASID & asid_mask;
+	unsigned wrong = 0;
+
+	for (unsigned n = 0; n < ROW_SPACES; n++) {
+		struct space s = space_identity(SATP_MODE_SV39);
+
+		space_map(&s, row_va(0), (uint64_t)numbered[1], 0, PTE_KERNEL);
+		space_map(&s, row_va(1), (uint64_t)numbered[2], 0, PTE_KERNEL);
+		enter(&s, ASID);
+		sfence_vma();
+		wrong += look(row_va(0)) != 1;
+		for (unsigned i = 2; i < 5; i++)
+			fence_va_asid(row_va(i), asid);
+		wrong += look_with_sum(row_va(1)).value != 2;
+		*space_entry(&s, row_va(1), 0) = 0;
+		fence_va_asid(row_va(1), asid);
+		wrong += !look_with_sum(row_va(1)).taken;
+		space_leave();
+	}
+	test_is(wrong, 0, "rows with looks of two kinds: those that go wrong");
+}
+
 int main(void)
 {
 	struct space s = space_identity(SATP_MODE_SV39);
@@ -331,6 +422,8 @@ int main(void)
 	test_bare();
 	test_fences_from_elsewhere();
 	test_large_after_fence();
+	test_rows();
+	test_row_with_another_look();
 	test_fence_i();
 	test_user_fence();
 	return test_done();

@@ -99,6 +99,7 @@ int main(int argc, char **argv)
 		{ "fence of a page", s.fences[1] },
 		{ "fence of an ASID", s.fences[2] },
 		{ "fence of a page of an ASID", s.fences[3] },
+		{ "  with nothing to do, by what the last one found", s.absent },
 		{ "  entry found changed", s.changes },
 		{ "shadow table evicted", s.evicted },
 		{ "bundle page copied under shadows", s.copied },

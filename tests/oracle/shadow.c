@@ -50,6 +50,7 @@ static struct {
 	struct world w;
 	struct shadow shadow;
 	struct shadow_view view[VCPUS];
+	struct shadow_absence known[VCPUS];
 	struct remembered tlb[VCPUS][REMEMBERED];
 	uint64_t atp[ROOTS];
 	struct query worked[WORKED]; /* accesses that did: they are tried again more often */
@@ -581,9 +582,11 @@ static void edit(void)
 /* The harts' own part is the caller's. */
 static void fence(const gva_t *at, const uint64_t *asid)
 {
-	shadow_fence(&v.shadow, at, asid);
-	for (unsigned i = 0; i < VCPUS; i++)
-		forget(i);
+	if (at && asid)
+		v.c->absent += fake_fence_page(&v.shadow, *at, *asid, &v.known[fake.hart->index]);
+	else
+		shadow_fence(&v.shadow, at, asid);
+	memset(v.tlb, 0, sizeof(v.tlb));
 	v.c->fences[(at ? 1 : 0) + (asid ? 2 : 0)]++;
 }
 
@@ -594,6 +597,8 @@ static void fence_page(void)
 	uint64_t asid = q.r.atp >> SATP_ASID_SHIFT & SATP_ASID_MASK;
 	bool one = q.r.atp && chance(50);
 
+	for (uint64_t row = one ? below(4) : 0; row; row--)
+		fence(&(gva_t){ q.at.v ^ below(PT_ENTRIES) * PAGE_SIZE }, &asid);
 	fence(&q.at, one ? &asid : NULL);
 	for (unsigned i = 0; i < 4; i++) {
 		struct query again = random_query();
@@ -642,9 +647,7 @@ static void edit_and_fence(void)
 static void begin(void)
 {
 	static struct frame_pool own;
-	bool few;
 
-	memset(&v.shadow, 0, sizeof(v.shadow));
 	memset(v.view, 0, sizeof(v.view));
 	memset(v.tlb, 0, sizeof(v.tlb));
 	v.worked_n = 0;
@@ -660,10 +663,9 @@ static void begin(void)
 		host.hart_id[i] = i;
 		v.view[i].vcpu = i;
 	}
-	few = chance(30);
 	if (shadow_init(&v.shadow, &v.w.gs, (enum shadow_policy)below(SHADOW_POLICIES), false) != OK)
 		world_fail(&v.w, "no shadows");
-	if (few)
+	if (chance(30))
 		v.shadow.state->tables_max = FEW_TABLES;
 	v.traits = (struct regime){ .adue = chance(70), .napot = chance(70), .pbmt = chance(50) };
 	for (unsigned i = 0; i < ROOTS; i++)
@@ -674,12 +676,9 @@ static void begin(void)
 
 void shadow_world(struct bits *b, unsigned steps, struct shadow_coverage *c)
 {
-	bool is_large;
-
 	v.b = b;
 	v.c = c;
 	begin();
-	is_large = v.w.ram_bytes >= GIB(1);
 	for (unsigned i = 1; i <= steps; i++) {
 		if (chance(15))
 			edit_and_fence();
@@ -687,7 +686,7 @@ void shadow_world(struct bits *b, unsigned steps, struct shadow_coverage *c)
 			ask_any();
 		if (i % 8 == 0)
 			check_remembered();
-		if (i % 128 == 0 && !is_large)
+		if (i % 128 == 0 && v.w.ram_bytes < GIB(1))
 			check_all();
 	}
 	check_all();

@@ -49,8 +49,9 @@ void shadow_fence(struct shadow *s, const gva_t *at, const uint64_t *asid)
 	shadow.asid = asid ? *asid : 0;
 }
 
-void shadow_fence_page(struct shadow *s, gva_t at, uint64_t asid)
+void shadow_fence_page(struct shadow *s, gva_t at, uint64_t asid, struct shadow_absence *known)
 {
+	(void)known;
 	shadow_fence(s, &at, asid == SHADOW_ALL_ASIDS ? NULL : &asid);
 }
 
