@@ -89,6 +89,7 @@ uint64_t shadow_find_satp(struct shadow *s, struct shadow_view *w, const struct 
 static struct vcpu v;
 static struct isa isa;
 static struct shadow own_shadow;
+static struct gstage own_gstage;
 static struct fp_state fp;
 static uint64_t page[PAGE_SIZE / 8] __attribute__((aligned(PAGE_SIZE)));
 
@@ -131,6 +132,7 @@ static inline int setup(void **state)
 	v.backend = &backend_depriv;
 	v.isa = &isa;
 	v.shadow = &own_shadow;
+	v.gstage = &own_gstage;
 	v.fp = &fp;
 	v.hart = fake.hart;
 	v.depriv.state = (struct state_page *)((char *)page + STATE_PAGE_OFFSET);
