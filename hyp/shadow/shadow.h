@@ -25,7 +25,8 @@
 /* When a change of the guest's tables is noticed. */
 enum shadow_policy {
 	SHADOW_TRAP,   /* at the store: table pages are write-protected, stores are emulated */
-	SHADOW_UNSYNC, /* a leaf table's first store lifts the protection until the next fence */
+	SHADOW_UNSYNC, /* at the fence, while a table changes; then as by trap, until a leaf table's
+			* next store */
 	SHADOW_LAZY,   /* at the fence: nothing is protected, what is used is compared */
 	SHADOW_POLICIES,
 };
@@ -182,8 +183,8 @@ void shadow_store(struct shadow *s, gpa_t to, uint64_t value, unsigned width);
 uint64_t shadow_amo(struct shadow *s, gpa_t to, unsigned funct5, uint64_t value, unsigned width);
 
 /**
- * Lift the protection of the table page at @to until the next fence, so that any instruction at all
- * can store to it: for stores that aren't emulated.
+ * Lift the protection of the table page at @to, until a fence of the guest at the earliest, so that
+ * any instruction at all can store to it: for stores that aren't emulated.
  */
 void shadow_unprotect(struct shadow *s, gpa_t to);
 

@@ -19,6 +19,11 @@
 #define STATE_FRAMES 8
 _Static_assert(sizeof(struct shadow_state) <= STATE_FRAMES * PAGE_SIZE, "STATE_FRAMES");
 
+/* Comparisons that found nothing changed, after which a table is likely to stay as it is. */
+#define COLD_AFTER 16
+/* Telling other harts costs about as much for many pages as for one. */
+#define PROTECTED_AT_ONCE 32
+
 const char *const shadow_policy_names[SHADOW_POLICIES] = {
 	[SHADOW_TRAP] = "trap",
 	[SHADOW_UNSYNC] = "unsync",
@@ -310,6 +315,8 @@ enum err shadow_init(struct shadow *s, struct gstage *gs, enum shadow_policy pol
 	st->shadow = s;
 	st->gs = gs;
 	st->clock = 1;
+	st->cold_after = COLD_AFTER;
+	st->batch = PROTECTED_AT_ONCE;
 	st->state_allowed = patch;
 	st->windowed = shadow_has_windows();
 	if (st->windowed)

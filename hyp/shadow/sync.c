@@ -2,16 +2,18 @@
  * Keeping shadows true to the guest's tables: protection, fences, emulated stores.
  *
  *   trap     a mirror's page is protected for as long as the mirror lives; each store is emulated
- *   unsync   a leaf table's first store lifts its protection; the next fence compares it and
- *            protects it again
- *   lazy     nothing is protected; a fence compares what it is about
+ *   unsync   a mirror's page is protected once some fences have found nothing changed in it; a
+ *            store to a leaf table ends that, others are emulated
+ *   lazy     nothing is protected
  *
- * Under trap too protection can be lifted, for stores that aren't emulated; the fence then does the
- * same. What was lifted hangs in the list .unsynced.
+ * A fence compares what it is about and isn't protected. Under trap that is what was lifted for
+ * stores that aren't emulated, until the next fence; and where the VM runs on several harts, what is
+ * still to be protected: each must be told, and waited for, so they are told of many pages at once.
+ * Under both policies what isn't protected hangs in the list .unsynced.
  *
  * Invariant: what hangs, without a protected page, on a space that isn't dirty has been compared
- * since the last fence about it. A table that is used in a new place is compared before, since its
- * entries were right for other address spaces only.
+ * since the last fence about it; what has a protected page is right. A table that is used in a new
+ * place is compared before, since its entries were right for other address spaces only.
  */
 #include "hyp/shadow/table.h"
 
@@ -19,6 +21,16 @@
 #include "hyp/mm/phys.h"
 
 /* --- comparing --- */
+
+/* The guest stores to @t's page, of which other roles have mirrors, too. */
+static void stir(struct shadow_state *st, const struct shadow_table *t)
+{
+	if (!t->quiet)
+		return;
+	for (uint32_t n = shadow_gfn_of(st, gpa(t->key.base))->tables; n;
+	     n = shadow_table_of(st, n)->same)
+		shadow_table_of(st, n)->quiet = 0;
+}
 
 /* A and D that were set since don't matter: the shadow allows less, and will learn of it. But in a
  * pointer they are reserved. */
@@ -28,19 +40,26 @@ static bool is_still_right(pte_t seen, pte_t now)
 	       !(seen & ~now & (PTE_A | PTE_D));
 }
 
-static void sync_entry(struct shadow_state *st, struct shadow_table *t, unsigned index)
+/* Entry @index of the guest's table is @now, and was another. */
+static COLD void entry_changed(struct shadow_state *st, struct shadow_table *t, unsigned index,
+			       pte_t now)
 {
-	pte_t now = __atomic_load_n(&t->guest[index], __ATOMIC_RELAXED);
-
-	st->shadow->stats.syncs++;
-	if (now == t->seen[index])
-		return;
+	stir(st, t);
 	if (is_still_right(t->seen[index], now)) {
 		t->seen[index] = now;
 		return;
 	}
 	st->shadow->stats.changes++;
 	shadow_clear(st, t, index);
+}
+
+static inline void sync_entry(struct shadow_state *st, struct shadow_table *t, unsigned index)
+{
+	pte_t now = __atomic_load_n(&t->guest[index], __ATOMIC_RELAXED);
+
+	st->shadow->stats.syncs++;
+	if (now != t->seen[index])
+		entry_changed(st, t, index, now);
 }
 
 /* Global, so that no fence of one ASID is about it. Pointers are compared all the same: what is mapped
@@ -52,6 +71,7 @@ static bool is_global(const struct shadow_table *t, unsigned index)
 
 static void sync_table(struct shadow_state *st, struct shadow_table *t, bool global_too)
 {
+	st->to_protect += ++t->quiet == st->cold_after;
 	for (unsigned w = 0; w < PT_ENTRIES / 64; w++)
 		for (uint64_t left = t->valid[w]; left; left &= left - 1) {
 			unsigned i = w * 64 + bit_lowest(left);
@@ -258,17 +278,29 @@ static void sync_by_memo(struct shadow_state *st, gva_t at)
 
 static void unsynced_add(struct shadow_state *st, struct shadow_table *t)
 {
-	t->next_unsynced = st->unsynced;
+	t->quiet = 0;
+	t->unsynced_prev = 0;
+	t->unsynced_next = st->unsynced;
+	if (st->unsynced)
+		shadow_table_of(st, st->unsynced)->unsynced_prev = t->number;
 	st->unsynced = t->number;
+	st->to_protect += st->shadow->policy == SHADOW_TRAP;
 }
 
 static void unsynced_remove(struct shadow_state *st, const struct shadow_table *t)
 {
-	for (uint32_t *at = &st->unsynced; *at; at = &shadow_table_of(st, *at)->next_unsynced)
-		if (*at == t->number) {
-			*at = t->next_unsynced;
-			return;
-		}
+	if (t->unsynced_next)
+		shadow_table_of(st, t->unsynced_next)->unsynced_prev = t->unsynced_prev;
+	if (t->unsynced_prev)
+		shadow_table_of(st, t->unsynced_prev)->unsynced_next = t->unsynced_next;
+	else
+		st->unsynced = t->unsynced_next;
+}
+
+/* No hart but this one has run the VM. */
+static bool is_alone(const struct shadow_state *st)
+{
+	return !(atomic_load(&st->gs->harts) & ~(UINT64_C(1) << this_hart()->index));
 }
 
 /* No mapping lets the guest write @t's page any more; harts may remember one until they fence.
@@ -277,8 +309,8 @@ static bool protect(struct shadow_state *st, struct shadow_table *t)
 {
 	gpa_t at = gpa(t->key.base);
 
-	t->is_protected = st->shadow->policy != SHADOW_LAZY;
-	if (!t->is_protected || shadow_gfn_of(st, at)->is_protected++ > 0)
+	t->is_protected = true;
+	if (shadow_gfn_of(st, at)->is_protected++ > 0)
 		return false;
 	shadow_set_special(st, at, true);
 	shadow_unmap_page(st, at, true);
@@ -287,12 +319,20 @@ static bool protect(struct shadow_state *st, struct shadow_table *t)
 
 void shadow_protect(struct shadow_state *st, struct shadow_table *t)
 {
-	if (protect(st, t))
+	bool now = st->shadow->policy == SHADOW_TRAP && is_alone(st);
+
+	if (st->shadow->policy == SHADOW_LAZY)
+		return;
+	if (!now && !shadow_gfn_of(st, gpa(t->key.base))->is_protected)
+		unsynced_add(st, t);
+	else if (protect(st, t))
 		shadow_flush(st);
 }
 
 void shadow_forget_protection(struct shadow_state *st, struct shadow_table *t)
 {
+	if (!table_mirrors(t) || st->shadow->policy == SHADOW_LAZY)
+		return;
 	if (!t->is_protected) {
 		unsynced_remove(st, t);
 		return;
@@ -323,6 +363,7 @@ void shadow_lift(struct shadow_state *st, gpa_t at)
 	}
 	g->is_protected = 0;
 	shadow_set_special(st, at, false);
+	st->shadow->links_seq++; /* the memo doesn't know them */
 	st->shadow->stats.unshadows++;
 }
 
@@ -351,7 +392,7 @@ static void drop_disused(struct shadow_state *st, gpa_t at)
 	}
 }
 
-/* Only leaf tables: what hangs on a higher one would have to be found at the fence. */
+/* Only leaf tables: higher ones change seldom, and a store costs less than a protection. */
 bool shadow_may_lift(struct shadow_state *st, gpa_t at)
 {
 	drop_disused(st, at);
@@ -376,20 +417,43 @@ void shadow_unprotect(struct shadow *s, gpa_t to)
 	lock_release(&s->state->gs->lock);
 }
 
-/* Protect first, all of them, and let the harts know; then compare: what is stored in between is
- * seen, what is stored after traps. */
+/* To be protected: under unsync what stays as it is, under trap anything. */
+static bool is_cold(const struct shadow_state *st, const struct shadow_table *t)
+{
+	return st->shadow->policy == SHADOW_TRAP || t->quiet >= st->cold_after;
+}
+
+/* Protect first, all that are cold, and let the harts know; then compare: what is stored in between
+ * is seen, what is stored after traps. */
 static COLD void protect_again(struct shadow_state *st)
 {
-	uint32_t first = st->unsynced;
+	uint32_t cold = 0, next;
 	bool flush = false;
 
-	st->unsynced = 0;
-	for (uint32_t n = first; n; n = shadow_table_of(st, n)->next_unsynced)
-		flush |= protect(st, shadow_table_of(st, n));
+	for (uint32_t n = st->unsynced; n; n = next) {
+		struct shadow_table *t = shadow_table_of(st, n);
+
+		next = t->unsynced_next;
+		if (!is_cold(st, t))
+			continue;
+		unsynced_remove(st, t);
+		flush |= protect(st, t);
+		t->unsynced_next = cold;
+		cold = n;
+	}
+	st->to_protect = 0;
 	if (flush)
 		shadow_flush(st);
-	for (uint32_t n = first; n; n = shadow_table_of(st, n)->next_unsynced)
+	for (uint32_t n = cold; n; n = shadow_table_of(st, n)->unsynced_next)
 		sync_table(st, shadow_table_of(st, n), true);
+}
+
+/* Before a fence: protect what is due. Returns whether there is anything left to compare. */
+static COLD bool protect_due(struct shadow_state *st)
+{
+	if (st->to_protect >= st->batch || (st->to_protect && is_alone(st)))
+		protect_again(st);
+	return st->unsynced;
 }
 
 /* --- fences --- */
@@ -487,9 +551,8 @@ void shadow_fence_page(struct shadow *s, gva_t at, uint64_t asid, struct shadow_
 	lock_take(&st->gs->lock);
 	s->stats.fences++;
 	st->fence_seq += asid == SHADOW_ALL_ASIDS;
-	if (s->policy != SHADOW_LAZY)
-		protect_again(st);
-	else if (!memo_is_good(st, at, asid) || !memo_leaves_are_as_seen(st, at))
+	if ((s->policy == SHADOW_LAZY || protect_due(st)) &&
+	    (!memo_is_good(st, at, asid) || !memo_leaves_are_as_seen(st, at)))
 		fence_page_lazily(st, at, asid);
 	if (known)
 		know(st, known);
@@ -499,7 +562,6 @@ void shadow_fence_page(struct shadow *s, gva_t at, uint64_t asid, struct shadow_
 static void fence_all_pages(struct shadow_state *st, const uint64_t *asid)
 {
 	st->round++;
-	st->fence_seq += !asid;
 	fence_spaces(st, NULL, asid);
 }
 
@@ -513,10 +575,9 @@ void shadow_fence(struct shadow *s, const gva_t *at, const uint64_t *asid)
 	}
 	lock_take(&st->gs->lock);
 	s->stats.fences++;
-	if (s->policy == SHADOW_LAZY)
+	st->fence_seq += !asid;
+	if (s->policy == SHADOW_LAZY || protect_due(st))
 		fence_all_pages(st, asid);
-	else
-		protect_again(st);
 	lock_release(&st->gs->lock);
 }
 

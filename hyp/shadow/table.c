@@ -291,6 +291,7 @@ void shadow_map(struct shadow_state *st, struct shadow_table *t, unsigned index,
 		pte_t leaf)
 {
 	take_into_use(t, index, seen, leaf);
+	t->quiet = 0;
 	chain_push(st, chain_of_leaf(st, t, index, leaf), t, index);
 	if (!(seen & PTE_G))
 		mark_leads_to(st, t, TO_LOCAL);

@@ -61,7 +61,8 @@ struct shadow_table {
 	uint32_t same;			 /* the next table of the same .base, or 0 */
 	uint32_t older, newer;		 /* in order of making; or .newer in a list of free ones */
 	uint64_t visited;		 /* sync.c: the round that looked at it last */
-	uint32_t next_unsynced;		 /* sync.c */
+	uint32_t unsynced_next, unsynced_prev; /* sync.c */
+	uint32_t quiet; /* comparisons since it was filled or found changed, sync.c */
 	uint32_t stores;		 /* to its page since it was last used, sync.c */
 	uint16_t window;		 /* of a root: the entry that is its window's, window.c */
 	bool is_protected;		 /* the guest's page has no writable mapping */
@@ -135,7 +136,10 @@ struct shadow_state {
 	uint32_t free;	/* ready for use */
 	uint32_t limbo; /* some hart may still walk them */
 	uint64_t round;
-	uint32_t unsynced; /* mirrors whose protection was lifted until the next fence */
+	uint32_t unsynced;   /* mirrors that aren't protected, under trap and unsync */
+	uint32_t to_protect; /* about how many of those are to be */
+	uint32_t cold_after; /* .quiet of a table that is */
+	uint32_t batch;	     /* how many are at once, where other harts must be told */
 	uint64_t fence_seq; /* fences that global mappings must obey too */
 	struct shadow_fence_memo memo;
 	uint64_t clock;
@@ -230,9 +234,9 @@ void shadow_verify(struct shadow_state *st, const struct shadow_table *t, unsign
 		   struct shadow_table *child);
 /* All of @space's tables. */
 void shadow_sync_space(struct shadow_state *st, struct shadow_space *space);
-/* A new mirror: protect its page if the policy says so. */
+/* A new mirror: protect its page, now or later, if the policy says so. */
 void shadow_protect(struct shadow_state *st, struct shadow_table *t);
-/* Lift the protection, if any, from the page at @at until the next fence. */
+/* Lift the protection, if any, from the page at @at, until a fence at the earliest. */
 void shadow_lift(struct shadow_state *st, gpa_t at);
 /* A store to the protected page at @at: whether its protection can go, by the policy or since it is
  * no table any more; then it has gone. */

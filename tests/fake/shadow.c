@@ -193,7 +193,7 @@ static void meet_spaces(struct check *c)
 
 static void meet_unsynced(struct check *c)
 {
-	for (uint32_t n = c->st->unsynced; n; n = table_at(c, n)->next_unsynced) {
+	for (uint32_t n = c->st->unsynced; n; n = table_at(c, n)->unsynced_next) {
 		if (!expect(c, is_number(c, n) && !c->unsynced[n], "the list of the unsynced"))
 			return;
 		c->unsynced[n] = true;

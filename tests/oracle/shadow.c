@@ -6,8 +6,7 @@
  * page is protected: there the answer counts at once. The harts remember translations (a TLB), and
  * forget them only when they are told to.
  *
- * Invariant: whatever a hart remembers is the G-stage's, and writable only where no table page is
- * protected.
+ * Invariant: whatever a hart remembers is the G-stage's, and writable where no table is protected.
  */
 #include "tests/oracle/shadow.h"
 
@@ -667,6 +666,8 @@ static void begin(void)
 		world_fail(&v.w, "no shadows");
 	if (chance(30))
 		v.shadow.state->tables_max = FEW_TABLES;
+	v.shadow.state->cold_after = 1 + (uint32_t)below(4);
+	v.shadow.state->batch = 1 + (uint32_t)below(8);
 	v.traits = (struct regime){ .adue = chance(70), .napot = chance(70), .pbmt = chance(50) };
 	for (unsigned i = 0; i < ROOTS; i++)
 		choose_root(i);

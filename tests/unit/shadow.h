@@ -164,6 +164,22 @@ static inline struct regime with_all_mapped(enum shadow_policy policy)
 	return r;
 }
 
+/* Bit 0: of a page; bit 1: of an ASID. */
+static inline void fence_form(unsigned form, uint64_t at, uint64_t asid)
+{
+	shadow_fence(&shadow, form & 1 ? &(gva_t){ at } : NULL, form & 2 ? &asid : NULL);
+	check_state();
+}
+
+/* Fences, until what they find unchanged is protected. */
+static inline void cool(void)
+{
+	for (unsigned i = 0; i <= shadow.state->cold_after; i++) {
+		shadow_fence(&shadow, NULL, NULL);
+		check_state();
+	}
+}
+
 #define ALIAS(at) (GIB(2) + ((at)-RAM))
 
 #endif
