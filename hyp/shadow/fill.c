@@ -20,7 +20,7 @@
 /* The fault that is being served. */
 struct request {
 	struct shadow_state *st;
-	const struct shadow_view *w;
+	struct shadow_view *w;
 	const struct regime *r;
 	gva_t at;
 	enum access want;
@@ -38,18 +38,10 @@ static struct shadow_answer answer(enum shadow_what what)
 	return (struct shadow_answer){ .what = what };
 }
 
-/* What leaf @e lets @r do, as PTE_R, W, X. Hardware with A and D clear would not let it. */
-static uint8_t rights_of(pte_t e, const struct regime *r)
+/* Of what leaf @e lets somebody do: hardware with A and D clear would not let him store. */
+static uint8_t rights_now(pte_t e, uint8_t permitted)
 {
-	uint64_t rights = 0;
-
-	if (permit(e, r, ACCESS_LOAD))
-		rights |= PTE_R;
-	if (permit(e, r, ACCESS_STORE) && (e & PTE_D))
-		rights |= PTE_W;
-	if (permit(e, r, ACCESS_FETCH))
-		rights |= PTE_X;
-	return (uint8_t)rights;
+	return e & PTE_D ? permitted : permitted & (uint8_t)~PTE_W;
 }
 
 /* --- leaves --- */
@@ -224,24 +216,67 @@ static bool must_retry(const struct request *q, unsigned level)
 	       claim_of(q) == CLAIM_NONE;
 }
 
+/* The guest's own fault: it will look at the entry, and perhaps try again. */
+static struct shadow_answer missed(const struct request *q, struct place p)
+{
+	if (p.t->key.level == 0 && !shadow_is_state_page(q->role, q->at))
+		q->w->miss = (struct shadow_miss){ q->w->pc,		 q->at,	  p.t,
+						   q->st->links_seq, q->want, *q->r };
+	return answer(SHADOW_PAGE);
+}
+
 /* Leaf @e of the guest at @p, permissions still to be looked at: steps 6 to 10 of the walk. */
 static struct shadow_answer map_leaf(const struct request *q, struct place p, pte_t e)
 {
 	unsigned level = p.t->key.level;
 	pte_t now = e | PTE_A | (q->want == ACCESS_STORE ? PTE_D : 0);
+	uint8_t permitted = permit_rights(e, q->r);
 
 	if (must_retry(q, level))
 		return answer(SHADOW_RESUME);
-	if (!permit(e, q->r, q->want))
-		return answer(SHADOW_PAGE);
+	if (!(permitted & permit_right_for[q->want]))
+		return missed(q, p);
 	if (vsstage_lacks_accessed(e, q->want)) {
 		if (!q->r->adue)
-			return answer(SHADOW_PAGE);
+			return missed(q, p);
 		if (!vsstage_set_accessed(&p.t->guest[p.index], e, q->want))
 			return answer(SHADOW_RESUME);
 		note_accessed(q->st, p.t, p.index, e, now);
 	}
-	return map(q, p, now, vsstage_leaf_address(e, level, q->at), rights_of(now, q->r));
+	return map(q, p, now, vsstage_leaf_address(e, level, q->at),
+		   rights_now(now, permitted));
+}
+
+/* The leaf at @p, if hardware could have cached it by itself: nothing is set for it. */
+static void foresee(const struct request *q, struct place p)
+{
+	pte_t e = __atomic_load_n(&p.t->guest[p.index], __ATOMIC_RELAXED);
+	uint8_t permitted = permit_rights(e, q->r);
+	gpa_t to;
+
+	if (vsstage_kind(e, q->r, 0) != VSSTAGE_LEAF || vsstage_lacks_accessed(e, q->want) ||
+	    !(permitted & permit_right_for[q->want]))
+		return;
+	to = vsstage_leaf_address(e, 0, q->at);
+	if (!gstage_is_ram(q->st->gs, to))
+		return;
+	p.t->touched = q->st->clock;
+	if (map_ram(q, p, e, to, rights_now(e, permitted)).what == SHADOW_RESUME)
+		q->st->shadow->stats.foreseen++;
+}
+
+void shadow_fill_miss(struct shadow *s, struct shadow_view *w)
+{
+	const struct shadow_miss m = w->miss;
+	struct shadow_state *st = s->state;
+	struct request q = { st, w, &m.r, m.at, m.want, (uint8_t)shadow_role(&m.r) };
+	struct place p = { m.t, shadow_index(0, m.at.v) };
+
+	w->miss.pc.v = SHADOW_NO_MISS;
+	lock_take(&st->gs->lock);
+	if (m.links_seq == st->links_seq && !entry_in_use(p.t, p.index))
+		foresee(&q, p);
+	lock_release(&st->gs->lock);
 }
 
 /* --- tables --- */
@@ -306,7 +341,7 @@ static struct shadow_answer not_mapped(const struct request *q, struct place p, 
 {
 	if (!q->st->shadow->patch || q->want == ACCESS_FETCH ||
 	    !shadow_is_state_page(q->role, q->at))
-		return answer(what);
+		return what == SHADOW_PAGE ? missed(q, p) : answer(what);
 	switch (claim_of(q)) {
 	case CLAIM_COPY:
 		shadow_map_state(q->st, q->w, p.t, p.index, e);

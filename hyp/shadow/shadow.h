@@ -53,6 +53,7 @@ struct shadow_answer {
 /* Counters of one VM. */
 struct shadow_stats {
 	uint64_t faults, fills, tables, evicted, roots;
+	uint64_t foreseen;  /* of the fills, those by shadow_foresee() */
 	uint64_t stores;    /* to table pages, emulated */
 	uint64_t unshadows; /* table pages whose protection was lifted */
 	uint64_t syncs;	    /* entries compared with the guest's */
@@ -64,6 +65,20 @@ struct shadow_stats {
 
 struct shadow_state; /* hyp/shadow/table.h */
 struct shadow_space;
+struct shadow_table;
+
+#define SHADOW_NO_MISS 1 /* nothing is executed at an odd address */
+
+/* The last access that the guest's own leaf table didn't allow: the guest will mend that, and then
+ * try again. */
+struct shadow_miss {
+	gva_t pc;	    /* of the instruction; SHADOW_NO_MISS where there was none */
+	gva_t at;
+	struct shadow_table *t;
+	uint64_t links_seq; /* table.h: when .t was there */
+	enum access want;
+	struct regime r;
+};
 
 /* What one vcpu keeps. Zero-initialise, then set .vcpu and .state_page. Its own hart only. */
 struct shadow_view {
@@ -73,6 +88,7 @@ struct shadow_view {
 	unsigned vcpu;		    /* 0.. */
 	gva_t pc;		    /* of the instruction that faulted, before shadow_fault() */
 	hpa_t state_page;	    /* what patched code reaches at gva -4096; .v 0: none */
+	struct shadow_miss miss;
 };
 
 struct shadow {
@@ -169,6 +185,19 @@ bool shadow_has_asids(void);
  */
 struct shadow_answer shadow_fault(struct shadow *s, struct shadow_view *w, const struct regime *r,
 				  gva_t at, enum access want);
+
+/* See shadow_foresee(). */
+void shadow_fill_miss(struct shadow *s, struct shadow_view *w);
+
+/**
+ * @w's vcpu goes on at @pc after an exception. Where that is the instruction whose access missed,
+ * and the guest's entry now allows it as it is, the shadow is filled before there is a fault.
+ */
+static inline void shadow_foresee(struct shadow *s, struct shadow_view *w, gva_t pc)
+{
+	if (w->miss.pc.v == pc.v)
+		shadow_fill_miss(s, w);
+}
 
 /**
  * Carry out a store of @width bytes (1, 2, 4, 8; aligned) of @value to a protected table page at

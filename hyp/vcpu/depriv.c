@@ -138,6 +138,7 @@ void depriv_sret(struct vcpu *v)
 	s->sstatus = after | SSTATUS_SPIE;
 	v->frame.pc = s->sepc;
 	depriv_set_user(v, !(before & SSTATUS_SPP));
+	shadow_foresee(v->shadow, &v->view, gva(s->sepc));
 }
 
 static struct regime depriv_regime(const struct vcpu *v)

@@ -25,6 +25,7 @@ void vcpu_reset(struct vcpu *v)
 	fp_reset(v);
 	v->view.space = NULL;
 	v->view.atp = 0;
+	v->view.miss.pc.v = SHADOW_NO_MISS;
 	v->irq_software = 0;
 	v->irq_external = 0;
 	v->requests = 0;

@@ -43,8 +43,9 @@ static void print_shadow(const struct vm *vm)
 {
 	const struct shadow_stats *s = &vm->shadow.stats;
 
-	log_info("shadow faults %lu, fills %lu, tables %lu, roots %lu, evicted %lu", s->faults,
-		 s->fills, s->tables, s->roots, s->evicted);
+	log_info("shadow faults %lu, fills %lu, foreseen %lu, tables %lu, roots %lu, "
+		 "evicted %lu",
+		 s->faults, s->fills, s->foreseen, s->tables, s->roots, s->evicted);
 	log_info("shadow fences %lu, flushes %lu, syncs %lu, changes %lu, stores %lu, "
 		 "unshadows %lu",
 		 fences_of(vm), s->flushes, s->syncs, s->changes, s->stores, s->unshadows);

@@ -4,21 +4,30 @@
  */
 #include "hyp/vs-stage/permit.h"
 
-/* [page is U][access is made in U-mode][access]: 1 yes, 0 no, 2 with SUM. */
-static const uint8_t may_use[2][2][3] = {
-	/*         fetch load store */
-	[0] = { [0] = { 1, 1, 1 }, [1] = { 0, 0, 0 } },
-	[1] = { [0] = { 0, 2, 2 }, [1] = { 1, 1, 1 } },
+#define ALL (PTE_R | PTE_W | PTE_X)
+
+/* [page is U][access is made in U-mode]: what is let, and what with SUM. */
+static const struct {
+	uint8_t always, with_sum;
+} may_use[2][2] = {
+	[0] = { [0] = { ALL, 0 }, [1] = { 0, 0 } },
+	[1] = { [0] = { 0, PTE_R | PTE_W }, [1] = { ALL, 0 } },
 };
+
+uint8_t permit_rights(pte_t e, const struct regime *r)
+{
+	bool is_user_page = (e & PTE_U) != 0;
+	uint64_t rights = e & ALL;
+	uint8_t use = may_use[is_user_page][r->user].always;
+
+	if (r->sum)
+		use |= may_use[is_user_page][r->user].with_sum;
+	if (r->mxr && (e & PTE_X))
+		rights |= PTE_R;
+	return (uint8_t)(rights & use);
+}
 
 bool permit(pte_t e, const struct regime *r, enum access want)
 {
-	pte_t rights[] = {
-		[ACCESS_FETCH] = PTE_X,
-		[ACCESS_LOAD] = PTE_R | (r->mxr ? PTE_X : 0),
-		[ACCESS_STORE] = PTE_W,
-	};
-	uint8_t use = may_use[(e & PTE_U) != 0][r->user][want];
-
-	return (use == 1 || (use == 2 && r->sum)) && (e & rights[want]) != 0;
+	return (permit_rights(e, r) & permit_right_for[want]) != 0;
 }

@@ -9,8 +9,19 @@
 
 #include "hyp/vs-stage/walk.h"
 
+/* The bit among PTE_R, PTE_W and PTE_X that an access needs. */
+static const uint8_t permit_right_for[] = {
+	[ACCESS_FETCH] = PTE_X, [ACCESS_LOAD] = PTE_R, [ACCESS_STORE] = PTE_W
+};
+
 /**
- * Whether valid leaf @e lets regime @r make access @want. A and D are not looked at.
+ * The accesses that valid leaf @e lets regime @r make, as the sum of those bits. A and D are not
+ * looked at.
+ */
+uint8_t permit_rights(pte_t e, const struct regime *r);
+
+/**
+ * The same of one access.
  */
 bool permit(pte_t e, const struct regime *r, enum access want);
 

@@ -87,6 +87,7 @@ int main(int argc, char **argv)
 		{ "  A or D set", s.updates },
 		{ "  right without the guest's fence", s.unfenced },
 		{ "  before the fence", s.before },
+		{ "  filled before it was tried again", s.foreseen },
 		{ "edit", s.edits },
 		{ "  emulated store", s.stores },
 		{ "  of 1, 2, 4 bytes", s.narrow },

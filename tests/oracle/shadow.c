@@ -212,28 +212,13 @@ static struct query random_query(void)
 	return q;
 }
 
-static struct oracle_machine machine_of(const struct regime *r)
-{
-	return (struct oracle_machine){
-		.memory = phys_pointer(hpa(WORLD_BASE)),
-		.base = WORLD_BASE,
-		.bytes = WORLD_BYTES,
-		.vsatp = r->atp,
-		.hgatp = gstage_hgatp(&v.w.gs),
-		.vu = r->user,
-		.sum = r->sum,
-		.vs_mxr = r->mxr,
-		.adue = r->adue,
-		.napot = r->napot,
-		.pbmt = r->pbmt,
-	};
-}
-
 static struct fake_access run_shadow(const struct query *q)
 {
 	struct fake_access a = { .answer = { .what = SHADOW_RESUME } };
 
 	fake.hart = &fake.harts[q->vcpu];
+	if (chance(70))
+		shadow_foresee(&v.shadow, &v.view[q->vcpu], v.view[q->vcpu].pc);
 	if (!v.harts_owed && chance(50) && is_remembered(q, &a.walk)) {
 		v.c->remembered++;
 		return a;
@@ -365,7 +350,7 @@ static void ask(const struct query *q)
 {
 	static uint64_t before[TABLES * PT_ENTRIES], after[TABLES * PT_ENTRIES];
 	bool look = below(64) == 0, walk_first = chance(30);
-	struct oracle_machine m = machine_of(&q->r);
+	struct oracle_machine m = world_machine(&v.w, &q->r);
 	struct oracle_answer o;
 	struct fake_access a;
 	struct walk s;
@@ -557,6 +542,18 @@ static void edit_used(void)
 	guest_store(step->pte_at.v, edited(step->pte, step->level));
 }
 
+/* The guest may mend what an access of @vcpu's missed, and go on with it. */
+static void mend(unsigned vcpu)
+{
+	struct shadow_miss m = v.view[vcpu].miss;
+	struct walk_log l = { .n = 0 };
+
+	vsstage_walk(&v.w.gs, &m.r, m.at, m.want, &l);
+	if (l.n && l.step[l.n - 1].level == 0)
+		guest_store(l.step[l.n - 1].pte_at.v, world_entry(v.b, &v.w, 0) | PTE_V | PTE_A);
+	shadow_foresee(&v.shadow, &v.view[vcpu], m.pc);
+}
+
 static void edit(void)
 {
 	unsigned t = (unsigned)below(TABLES);
@@ -564,6 +561,8 @@ static void edit(void)
 
 	if (v.worked_n && chance(40)) {
 		edit_used();
+	} else if (chance(20)) {
+		mend((unsigned)below(VCPUS));
 	} else if (!is_table(t)) {
 		return;
 	} else if (chance(3)) {
@@ -695,6 +694,7 @@ void shadow_world(struct bits *b, unsigned steps, struct shadow_coverage *c)
 	c->changes += v.shadow.stats.changes;
 	c->unshadows += v.shadow.stats.unshadows;
 	c->evicted += v.shadow.stats.evicted;
+	c->foreseen += v.shadow.stats.foreseen;
 	c->flushes += v.shadow.stats.flushes;
 	c->copied += v.w.gs.cow_copies;
 }

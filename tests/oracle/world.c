@@ -236,6 +236,23 @@ uint64_t world_address(struct bits *b, const struct world *w, unsigned levels)
 	return (uint64_t)((int64_t)(va << unused) >> unused);
 }
 
+struct oracle_machine world_machine(const struct world *w, const struct regime *r)
+{
+	return (struct oracle_machine){
+		.memory = phys_pointer(hpa(WORLD_BASE)),
+		.base = WORLD_BASE,
+		.bytes = WORLD_BYTES,
+		.vsatp = r->atp,
+		.hgatp = gstage_hgatp(&w->gs),
+		.vu = r->user,
+		.sum = r->sum,
+		.vs_mxr = r->mxr,
+		.adue = r->adue,
+		.napot = r->napot,
+		.pbmt = r->pbmt,
+	};
+}
+
 /* The hardware's side: fault, be served, try again, until there is an answer for the guest. */
 struct oracle_answer world_oracle(struct world *w, const struct oracle_machine *m, uint64_t va,
 				       enum oracle_access access)

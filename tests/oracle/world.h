@@ -9,6 +9,7 @@
 #define TESTS_ORACLE_WORLD_H
 
 #include "hyp/g-stage/gstage.h"
+#include "hyp/vs-stage/walk.h"
 #include "tests/oracle/compare.h"
 
 #define WORLD_BASE   UINT64_C(0x80000000) /* host RAM */
@@ -48,6 +49,9 @@ bool world_is_backed(const struct world *w, uint64_t at);
 
 /* An address whose walk meets entries in use, by a mode of @levels. */
 uint64_t world_address(struct bits *b, const struct world *w, unsigned levels);
+
+/* The hart that makes accesses in regime @r. */
+struct oracle_machine world_machine(const struct world *w, const struct regime *r);
 
 /* The hardware's side: fault, be served, try again, until there is an answer for the guest. */
 struct oracle_answer world_oracle(struct world *w, const struct oracle_machine *m, uint64_t va,

@@ -86,6 +86,12 @@ uint64_t shadow_find_satp(struct shadow *s, struct shadow_view *w, const struct 
 	return 0x1000 + (r->user ? 1 : r->sum ? 2 : 3);
 }
 
+void shadow_fill_miss(struct shadow *s, struct shadow_view *w)
+{
+	(void)s;
+	w->miss.pc = gva(SHADOW_NO_MISS);
+}
+
 static struct vcpu v;
 static struct isa isa;
 static struct shadow own_shadow;

@@ -359,6 +359,84 @@ static void window_is_out_of_reach(void **state)
 	}
 }
 
+/* What the guest's tables didn't allow is filled once they do, before it is tried again. */
+static void foreseen(void **state)
+{
+	static const struct {
+		pte_t before, after;
+		enum access want;
+		bool expected;
+	} rows[] = {
+		{ 0, R, ACCESS_LOAD, true },
+		{ 0, RW, ACCESS_STORE, true },
+		{ 0, RX, ACCESS_FETCH, true },
+		{ R, RW, ACCESS_STORE, true },
+		{ RW, RX, ACCESS_FETCH, true },
+		{ 0, R & ~PTE_A, ACCESS_LOAD, false }, /* nobody has used it */
+		{ 0, RW & ~PTE_D, ACCESS_STORE, false },
+		{ 0, RW & ~PTE_D, ACCESS_LOAD, true },
+		{ 0, R, ACCESS_STORE, false },
+		{ 0, R | PTE_U, ACCESS_LOAD, false },
+		{ 0, 0, ACCESS_LOAD, false },
+		{ 0, PTE_V, ACCESS_LOAD, false },
+	};
+	struct regime r = kernel(ATP_MODE_SV39);
+	(void)state;
+
+	for (unsigned i = 0; i < 3 * sizeof(rows) / sizeof(rows[0]); i++) {
+		unsigned k = i / 3;
+		pte_t page = pte_make(RAM + MIB(4), 0);
+
+		begin(HOST_SV57, (enum shadow_policy)(i % 3));
+		view.pc = gva(0x1000);
+		map_small(PAGE_SIZE, pte_make(RAM + MIB(5), RW));
+		reaches(&r, PAGE_SIZE, ACCESS_STORE, RAM + MIB(5));
+		map_small(0, page | rows[k].before);
+		answers(&r, 8, rows[k].want, SHADOW_PAGE);
+		put(TABLE(2), 0, page | rows[k].after);
+		shadow_fence(&shadow, &(gva_t){ 0 }, NULL);
+		shadow_foresee(&shadow, &view, gva(0x1002));
+		assert_false(is_there(&r, 0, rows[k].want));
+		shadow_foresee(&shadow, &view, gva(0x1000));
+		check_state();
+		assert_int_equal(is_there(&r, 0, rows[k].want), rows[k].expected);
+		assert_int_equal(shadow.stats.foreseen, rows[k].expected);
+		assert_int_equal(get(TABLE(2), 0), page | rows[k].after);
+		shadow_foresee(&shadow, &view, gva(0x1000));
+		assert_int_equal(shadow.stats.foreseen, rows[k].expected);
+	}
+}
+
+/* But not by a table that has gone since, nor where something is already. */
+static void foreseen_in_vain(void **state)
+{
+	struct regime r = kernel(ATP_MODE_SV39);
+	(void)state;
+
+	for (ALL_POLICIES) {
+		begin(HOST_SV57, policy);
+		map_small(0, 0);
+		answers(&r, 0, ACCESS_LOAD, SHADOW_PAGE);
+		put(TABLE(1), 0, 0);
+		shadow_fence(&shadow, NULL, NULL);
+		map_small(0, pte_make(DEVICE, RW));
+		shadow_foresee(&shadow, &view, gva(0));
+		check_state();
+		answers(&r, 0, ACCESS_LOAD, SHADOW_DEVICE);
+		put(TABLE(2), 0, 0);
+		answers(&r, 0, ACCESS_LOAD, SHADOW_PAGE);
+		put(TABLE(2), 0, pte_make(DEVICE, RW));
+		shadow_foresee(&shadow, &view, gva(0));
+		put(TABLE(2), 0, 0);
+		answers(&r, 0, ACCESS_LOAD, SHADOW_PAGE);
+		put(TABLE(2), 0, pte_make(RAM + MIB(4), RW));
+		reaches(&r, 0, ACCESS_LOAD, RAM + MIB(4));
+		shadow_foresee(&shadow, &view, gva(0));
+		check_state();
+		assert_int_equal(shadow.stats.foreseen, 0);
+	}
+}
+
 /* The guest's root isn't memory: there is nothing to mirror. */
 static void root_that_isnt_ram(void **state)
 {
@@ -386,6 +464,8 @@ int main(void)
 		cmocka_unit_test_setup(no_memory, set_up),
 		cmocka_unit_test_setup(window_moves, set_up),
 		cmocka_unit_test_setup(window_is_out_of_reach, set_up),
+		cmocka_unit_test_setup(foreseen, set_up),
+		cmocka_unit_test_setup(foreseen_in_vain, set_up),
 		cmocka_unit_test_setup(root_that_isnt_ram, set_up),
 	};
 
