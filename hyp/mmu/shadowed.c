@@ -10,7 +10,7 @@
  */
 #include "hyp/arch/cpu.h"
 #include "hyp/arch/insn.h"
-#include "hyp/mmu/mmu.h"
+#include "hyp/mmu/stores.h"
 
 static enum mmu_what inject(struct vcpu *v, enum cause cause, gva_t tval)
 {
@@ -83,10 +83,10 @@ static bool is_all(const struct vcpu *v, const struct insn *i, uint32_t bits)
 	       is_aligned(v->fault.at.v, i->width);
 }
 
-static bool is_plain_store(const struct insn *i)
+/* An AMO is aligned, or traps otherwise. SC is not among these: what LR saw isn't known. */
+static bool is_amo(const struct insn *i)
 {
-	return (i->kind == INSN_STORE && !i->is_float) ||
-	       (i->kind == INSN_AMO && i->funct5 != INSN_FUNCT5_SC);
+	return i->kind == INSN_AMO && i->funct5 != INSN_FUNCT5_SC;
 }
 
 static void carry_out_store(struct vcpu *v, const struct insn *i, gpa_t to)
@@ -104,7 +104,32 @@ static void carry_out_store(struct vcpu *v, const struct insn *i, gpa_t to)
 	v->frame.pc += i->length;
 }
 
-/* A store to the guest's page table at @to. What can't be carried out is let through. */
+/* Another hart may have written other code there since the trap: an access by a unit that is off
+ * isn't to be believed. */
+static bool is_on(uint64_t unit)
+{
+	return (csr_read(CSR_SSTATUS) & unit) != 0;
+}
+
+/* A store to the guest's page table at @to. What can't be carried out is let through: SC, and what
+ * is no store that we know. */
+static COLD enum mmu_what unusual_store(struct vcpu *v, const struct insn *i, uint32_t bits, gpa_t to)
+{
+	enum mmu_what why;
+
+	if (i->kind == INSN_STORE && (!i->is_float || is_on(SSTATUS_FS)))
+		return store_scalar(v, i, bits);
+	if (is_vector_store(bits) && v->isa->has_v && is_on(SSTATUS_VS)) {
+		if (store_vector(v, bits, &why))
+			return MMU_RESUME;
+		if (why != MMU_RESUME)
+			return why;
+	}
+	shadow_unprotect(v->shadow, to);
+	return MMU_RESUME;
+}
+
+/* The usual one needs no second translation. */
 static enum mmu_what store(struct vcpu *v, gpa_t to)
 {
 	const struct insn *i;
@@ -114,11 +139,11 @@ static enum mmu_what store(struct vcpu *v, gpa_t to)
 	if (fetched != MMU_FETCHED)
 		return fetched;
 	i = insn_recall(&v->memo, bits);
-	if (is_plain_store(i) && is_all(v, i, bits))
+	if ((is_amo(i) || (i->kind == INSN_STORE && !i->is_float)) && is_all(v, i, bits)) {
 		carry_out_store(v, i, to);
-	else
-		shadow_unprotect(v->shadow, to);
-	return MMU_RESUME;
+		return MMU_RESUME;
+	}
+	return unusual_store(v, i, bits, to);
 }
 
 static uint64_t load_value(const void *p, const struct insn *i)

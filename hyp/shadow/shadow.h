@@ -200,8 +200,10 @@ static inline void shadow_foresee(struct shadow *s, struct shadow_view *w, gva_t
 }
 
 /**
- * Carry out a store of @width bytes (1, 2, 4, 8; aligned) of @value to a protected table page at
- * @to, atomically, with its effect on the shadows.
+ * Carry out a store of the low @width bytes (1..8) of @value to RAM at @to, within one page that may
+ * be a protected table's, with its effect on the shadows. One of 1, 2, 4 or 8 that is aligned is
+ * atomic. Nothing is stored where the host has no memory left, but RAM that gstage_touch() was
+ * called for can always be stored to, as can a table page.
  */
 void shadow_store(struct shadow *s, gpa_t to, uint64_t value, unsigned width);
 

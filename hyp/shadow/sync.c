@@ -583,18 +583,24 @@ void shadow_fence(struct shadow *s, const gva_t *at, const uint64_t *asid)
 
 /* --- stores --- */
 
-/* The 8 bytes at @to may have changed. */
-static void written(struct shadow_state *st, gpa_t to)
+/* The @width bytes at @to may have changed: of one entry, or of two. */
+static void written(struct shadow_state *st, gpa_t to, unsigned width)
 {
-	unsigned index = (unsigned)(to.v % PAGE_SIZE / sizeof(pte_t));
+	const struct shadow_gfn *g = shadow_gfn_of(st, to);
+	unsigned first = (unsigned)(to.v % PAGE_SIZE / sizeof(pte_t));
+	unsigned last = (unsigned)((to.v % PAGE_SIZE + width - 1) / sizeof(pte_t));
 
 	st->shadow->stats.stores++;
-	for (uint32_t n = shadow_gfn_of(st, to)->tables; n; n = shadow_table_of(st, n)->same) {
+	if (g->copy)
+		shadow_drop_copy(st, to);
+	for (uint32_t n = g->tables; n; n = shadow_table_of(st, n)->same) {
 		struct shadow_table *t = shadow_table_of(st, n);
 
-		if (table_mirrors(t) && t->key.base == align_down(to.v, PAGE_SIZE) &&
-		    entry_in_use(t, index))
-			sync_entry(st, t, index);
+		if (!table_mirrors(t) || t->key.base != align_down(to.v, PAGE_SIZE))
+			continue;
+		for (unsigned i = first; i <= last; i++)
+			if (entry_in_use(t, i))
+				sync_entry(st, t, i);
 	}
 }
 
@@ -616,6 +622,13 @@ static void store(void *at, uint64_t value, unsigned width)
 	}
 }
 
+/* Nobody is promised to see a misaligned store as a whole ("Misaligned Atomicity Granule"). */
+static void store_bytes(char *at, uint64_t value, unsigned width)
+{
+	for (unsigned i = 0; i < width; i++)
+		store(at + i, value >> 8 * i, 1);
+}
+
 void shadow_store(struct shadow *s, gpa_t to, uint64_t value, unsigned width)
 {
 	struct shadow_state *st = s->state;
@@ -623,8 +636,11 @@ void shadow_store(struct shadow *s, gpa_t to, uint64_t value, unsigned width)
 
 	lock_take(&st->gs->lock);
 	if (gstage_reach(st->gs, to, ACCESS_STORE, &g) == OK) {
-		store(phys_pointer(g.to), value, width);
-		written(st, to);
+		if (!(width & (width - 1)) && is_aligned(to.v, width))
+			store(phys_pointer(g.to), value, width);
+		else
+			store_bytes(phys_pointer(g.to), value, width);
+		written(st, to, width);
 	}
 	lock_release(&st->gs->lock);
 }
@@ -689,7 +705,7 @@ uint64_t shadow_amo(struct shadow *s, gpa_t to, unsigned funct5, uint64_t value,
 	if (gstage_reach(st->gs, to, ACCESS_STORE, &g) == OK) {
 		old = width == 4 ? amo_word(phys_pointer(g.to), funct5, value)
 				 : amo_double(phys_pointer(g.to), funct5, value);
-		written(st, to);
+		written(st, to, width);
 	}
 	lock_release(&st->gs->lock);
 	return old;

@@ -77,6 +77,12 @@ void fp_save(struct vcpu *v)
 	mark_clean(v->isa);
 }
 
+const struct fp_state *fp_read_vector(struct vcpu *v)
+{
+	v_registers_save(v->fp);
+	return v->fp;
+}
+
 void fp_reset(struct vcpu *v)
 {
 	v->fp_on = NULL;

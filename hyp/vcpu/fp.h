@@ -31,6 +31,11 @@ void fp_save(struct vcpu *v);
 /* Forget @v's state: all zero, as at reset. */
 void fp_reset(struct vcpu *v);
 
+/* The loaded @v's state, the vector part of it as it is now; VS is on. vstart in the hart is 0 then,
+ * and to be written. */
+const struct fp_state *fp_read_vector(struct vcpu *v);
+void v_register_write_vstart(uint64_t value);
+
 /* One f register of the loaded vcpu, raw bits: for loads and stores on devices. */
 uint64_t fp_register_read(unsigned n);
 void fp_register_write(unsigned n, uint64_t bits);

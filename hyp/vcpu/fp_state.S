@@ -81,6 +81,12 @@ v_registers_load:
 	csrw	vstart, t0
 	ret
 
+	/* void v_register_write_vstart(uint64_t a0) */
+	.globl	v_register_write_vstart
+v_register_write_vstart:
+	csrw	vstart, a0
+	ret
+
 	/* uint64_t fp_register_read(unsigned a0): the a0-th of 32 pairs below; c.jr and compressed
 	   moves have other sizes, so compression is off */
 	.option	push

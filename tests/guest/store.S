@@ -116,3 +116,44 @@ store_vse8:
 	vsetivli x0, 8, e8, m1, ta, ma
 	vse8.v	v8, (a0)
 	ret
+
+	/* The word in v8, then @body, by which its eight bytes are stored. */
+	.macro	vector name, body:vararg
+	.globl	store_\name
+store_\name:
+	vsetivli x0, 1, e64, m1, ta, ma
+	vmv.v.x	v8, a1
+	\body
+	ret
+	.endm
+	.macro	insns list:vararg
+	.irp	one, \list
+	\one
+	.endr
+	.endm
+
+	vector	vse16, insns "vsetivli x0, 4, e16, m1, ta, ma", "vse16.v v8, (a0)"
+	vector	vse32, insns "vsetivli x0, 2, e32, m1, ta, ma", "vse32.v v8, (a0)"
+	/* In strides: forwards, and backwards from the second half with the halves exchanged. */
+	vector	vsse16, insns "li t0, 2", "vsetivli x0, 4, e16, m1, ta, ma", "vsse16.v v8, (a0), t0"
+	vector	vsse32, insns "vsetivli x0, 2, e32, m1, ta, ma", "vslidedown.vi v9, v8, 1", \
+		"vslideup.vi v9, v8, 1", "addi a0, a0, 4", "li t0, -4", "vsse32.v v9, (a0), t0"
+	/* By index: bytes by 64-bit indices, 32 bits by 8-bit ones. */
+	vector	vsuxei64, insns "vsetivli x0, 8, e64, m8, ta, ma", "vid.v v16", \
+		"vsetivli x0, 8, e8, m1, ta, ma", "vsuxei64.v v8, (a0), v16"
+	vector	vsoxei8, insns "vsetivli x0, 2, e8, m1, ta, ma", "vid.v v16", "vsll.vi v16, v16, 2", \
+		"vsetivli x0, 2, e32, m1, ta, ma", "vsoxei8.v v8, (a0), v16"
+	/* A segment of two fields. */
+	vector	vsseg2e32, insns "vsetivli x0, 2, e32, m1, ta, ma", "vslidedown.vi v9, v8, 1", \
+		"vsetivli x0, 1, e32, m1, ta, ma", "vsseg2e32.v v8, (a0)"
+	/* The mask of 64 elements. */
+	vector	vsm, insns "li t0, 64", "vsetvli x0, t0, e8, m4, ta, ma", "vsm.v v8, (a0)"
+	/* A whole register: what follows the word is stored as it is. */
+	vector	vs1r, insns "vl1re64.v v9, (a0)", "vmv.s.x v9, a1", "vs1r.v v9, (a0)"
+	/* Every second byte, then the others. */
+	vector	masked, insns "li t0, 0x55", "vsetivli x0, 1, e8, m1, ta, ma", "vmv.s.x v0, t0", \
+		"vsetivli x0, 8, e8, m1, ta, ma", "vse8.v v8, (a0), v0.t", "vmnot.m v0, v0", \
+		"vse8.v v8, (a0), v0.t"
+	/* From an element on, those before it by another store. */
+	vector	vstart, insns "vsetivli x0, 3, e8, m1, ta, ma", "vse8.v v8, (a0)", \
+		"vsetivli x0, 8, e8, m1, ta, ma", "csrwi vstart, 3", "vse8.v v8, (a0)"

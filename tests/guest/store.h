@@ -16,5 +16,7 @@ code_fn store_sc_w, store_sc_d; /* with their LR, until it succeeds; return 0 th
 code_fn store_fsw, store_fsd, store_c_fsd, store_c_fsdsp; /* FS must be on */
 code_fn store_vse64, store_vse8;			  /* 8 bytes; VS must be on */
 code_fn store_vse64_two;				  /* the value, and again 8 bytes on */
+code_fn store_vse16, store_vse32, store_vsse16, store_vsse32, store_vsuxei64, store_vsoxei8;
+code_fn store_vsseg2e32, store_vsm, store_vs1r, store_masked, store_vstart;
 
 #endif

@@ -74,6 +74,17 @@ static const struct kind {
 	{ "c.fsdsp", store_c_fsdsp, 8, PLAIN, 0 },
 	{ "vse64.v", store_vse64, 8, PLAIN, "v" },
 	{ "vse8.v", store_vse8, 8, PLAIN, "v" },
+	{ "vse16.v", store_vse16, 8, PLAIN, "v" },
+	{ "vse32.v", store_vse32, 8, PLAIN, "v" },
+	{ "vsse16.v", store_vsse16, 8, PLAIN, "v" },
+	{ "vsse32.v backwards", store_vsse32, 8, PLAIN, "v" },
+	{ "vsuxei64.v", store_vsuxei64, 8, PLAIN, "v" },
+	{ "vsoxei8.v", store_vsoxei8, 8, PLAIN, "v" },
+	{ "vsseg2e32.v", store_vsseg2e32, 8, PLAIN, "v" },
+	{ "vsm.v", store_vsm, 8, PLAIN, "v" },
+	{ "vs1r.v", store_vs1r, 8, PLAIN, "v" },
+	{ "vse8.v masked", store_masked, 8, PLAIN, "v" },
+	{ "vse8.v from vstart on", store_vstart, 8, PLAIN, "v" },
 };
 
 /* What must stand in memory, so that the store of operand() leaves @want there. */
@@ -111,21 +122,28 @@ static uint64_t operand(const struct kind *k, uint64_t want)
 	return want;
 }
 
+static void prepare_store(struct frame *f, code_fn *fn, bool user, uint64_t at, uint64_t value)
+{
+	uint64_t alias = user ? USER_RAM - RAM_BASE : 0;
+
+	frame_init(f, (uint64_t)fn + alias);
+	f->x[1] += alias;
+	f->x[10] = at + alias;
+	f->x[11] = value;
+	f->sstatus |= SSTATUS_FS_DIRTY | (board_has_isa("v") ? SSTATUS_VS : 0);
+	if (user)
+		f->sstatus &= ~SSTATUS_SPP;
+}
+
 /* Run a store in S-mode, or in U-mode through USER_RAM. Returns whether it trapped. */
 static bool store_by(code_fn *fn, bool user, uint64_t at, uint64_t value)
 {
-	uint64_t alias = user ? USER_RAM - RAM_BASE : 0;
 	struct frame f;
 
-	frame_init(&f, (uint64_t)fn + alias);
-	f.x[1] += alias;
-	f.x[10] = at + alias;
-	f.x[11] = value;
-	f.sstatus |= SSTATUS_FS_DIRTY | (board_has_isa("v") ? SSTATUS_VS : 0);
-	if (user)
-		f.sstatus &= ~SSTATUS_SPP;
+	prepare_store(&f, fn, user, at, value);
 	run(&f);
-	return !(f.cause == CAUSE_BREAKPOINT && f.pc == run_end_address() + alias);
+	return !(f.cause == CAUSE_BREAKPOINT &&
+		 f.pc == run_end_address() + (user ? USER_RAM - RAM_BASE : 0));
 }
 
 /* Bring @want to @at with stores of one kind, as many as its width needs. */
@@ -323,6 +341,74 @@ static void test_two_tables_by_vector(void)
 	space_leave();
 }
 
+/* --- over the edge to a page that doesn't take it --- */
+
+#define EDGE_VA (TEST_VA + (2ul << 30)) /* two pages, one of them a table */
+#define CSR_VSTART 0x008
+
+/* One of the two pages, the @refused-th, has @flags; the other one is a table. */
+static void test_refused(unsigned refused, uint64_t flags, const char *name)
+{
+	struct space s = space_identity(SATP_MODE_SV39);
+	uint64_t *table = page_alloc(), edge = EDGE_VA + 4096, word;
+	uint64_t *entry = refused ? &table[511] : table;
+	unsigned wrong = 0;
+
+	space_map(&s, EDGE_VA, refused ? (uint64_t)table : (uint64_t)numbered[2], 0, PTE_KERNEL);
+	space_map(&s, edge, refused ? (uint64_t)numbered[2] : (uint64_t)table, 0, PTE_KERNEL);
+	*space_entry(&s, refused ? edge : EDGE_VA, 0) = pte_make((uint64_t)numbered[2], flags);
+	*space_entry(&s, TEST_VA, 1) = pte_make((uint64_t)table, PTE_V);
+	*entry = word = leaf(3);
+	space_enter(&s);
+	for (unsigned i = 0; i < COUNT(plain); i++)
+		for (unsigned before = 1; before < plain[i].bytes; before++) {
+			uint64_t at = edge - before;
+			struct frame f;
+
+			wrong += look(TEST_VA + (refused ? 511 * 4096 : 0)) != 3;
+			prepare_store(&f, plain[i].fn, false, at, ~0ul);
+			run(&f);
+			wrong += f.cause != CAUSE_STORE_PAGE || f.tval != (refused ? edge : at);
+			wrong += *entry != word;
+		}
+	space_leave();
+	test_is(wrong, 0, "over the edge of a table, where the %s page is %s",
+		refused ? "second" : "first", name);
+}
+
+/* Two elements, of which the second's page is mapped when it has faulted. */
+static void test_vector_resumes(void)
+{
+	struct space s = space_identity(SATP_MODE_SV39);
+	uint64_t *table = page_alloc(), edge = EDGE_VA + 4096, vstart;
+	struct frame f;
+	bool faulted;
+
+	if (!board_has_isa("v")) {
+		test_skip("a vector store that faults in its middle: no v");
+		return;
+	}
+	space_map(&s, EDGE_VA, (uint64_t)table, 0, PTE_KERNEL);
+	space_map(&s, edge, 0, 0, 0);
+	*space_entry(&s, TEST_VA, 1) = pte_make((uint64_t)table, PTE_V);
+	table[511] = leaf(3);
+	space_enter(&s);
+	look(TEST_VA + 511 * 4096);
+	prepare_store(&f, store_vse64_two, false, edge - 8, leaf(1));
+	run(&f);
+	faulted = f.cause == CAUSE_STORE_PAGE && f.tval == edge && table[511] == leaf(1);
+	csr_set(CSR_SSTATUS, SSTATUS_VS);
+	vstart = csr_read(CSR_VSTART);
+	space_map(&s, edge, (uint64_t)numbered[2], 0, PTE_KERNEL);
+	sfence_vma();
+	run(&f);
+	test_ok(faulted && vstart == 1 && run_returned(&f) && *numbered[2] == leaf(1) &&
+			look(TEST_VA + 511 * 4096) == 1,
+		"a vector store that faults in its middle, and goes on there");
+	*numbered[2] = 2;
+	space_leave();
+}
+
 int main(void)
 {
 	numbered_init();
@@ -331,5 +417,10 @@ int main(void)
 	test_two_tables();
 	test_table_and_data();
 	test_two_tables_by_vector();
+	test_refused(1, 0, "not mapped");
+	test_refused(1, PTE_KERNEL & ~(PTE_W | PTE_D), "read-only");
+	test_refused(0, 0, "not mapped");
+	test_refused(0, PTE_KERNEL & ~(PTE_W | PTE_D), "read-only");
+	test_vector_resumes();
 	return test_done();
 }

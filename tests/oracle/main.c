@@ -90,7 +90,7 @@ int main(int argc, char **argv)
 		{ "  filled before it was tried again", s.foreseen },
 		{ "edit", s.edits },
 		{ "  emulated store", s.stores },
-		{ "  of 1, 2, 4 bytes", s.narrow },
+		{ "  of 1 to 7 bytes, misaligned too", s.narrow },
 		{ "  emulated AMO", s.amos },
 		{ "  protection lifted by the caller", s.lifted },
 		{ "  protection lifted by the policy or the caller", s.unshadows },

@@ -422,8 +422,7 @@ static bool is_mirrored(uint64_t at)
 
 static void store_narrow(uint64_t at, uint64_t e)
 {
-	unsigned width = 1u << below(3);
-	unsigned offset = (unsigned)below(8 / width) * width;
+	unsigned width = 1 + (unsigned)below(7), offset = (unsigned)below(9 - width);
 
 	shadow_store(&v.shadow, gpa(at + offset), e >> 8 * offset, width);
 	v.c->narrow++;

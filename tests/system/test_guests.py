@@ -99,6 +99,19 @@ def test_shadow_policy(name, policy, patch):
 
 
 @pytest.mark.parametrize("policy", POLICIES)
+def test_stores_are_carried_out(policy):
+    """Under trap no store but SC, of which the suite has 8, lifts a protection; lazily none is."""
+    run = launch("--kernel", suite("stores"), "--cpu", "rv64,h=false,v=true", "--shadow-policy",
+                 policy, "--hyp-append", "stats")
+    stores, lifted = map(int, re.search(r"stores (\d+), unshadows (\d+)$", run.out,
+                                        re.MULTILINE).groups())
+    assert passed(run.out) and not failed(run.out), failed(run.out)
+    assert (stores > 0) == (policy != "lazy")
+    if policy != "unsync":
+        assert lifted == (8 if policy == "trap" else 0)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("backend", (NO_H, DEPRIV), ids=("no H", "depriv"))
 def test_escape(backend, policy):
     """Without patching nothing at all can be reached, not even a page of one's own CSRs."""

@@ -42,6 +42,14 @@ static void stores(void **state)
 		/* Another entry's store takes nothing back; a pointer's does. */
 		shadow_store(&shadow, gpa(TABLE(2) + 8), e, 8);
 		assert_true(is_there(&r, 0, ACCESS_LOAD));
+		/* A misaligned one changes both. */
+		reaches(&r, PAGE_SIZE, ACCESS_LOAD, RAM + MIB(6));
+		shadow_store(&shadow, gpa(TABLE(2) + 4), 1, 8);
+		check_state();
+		answers(&r, 0, ACCESS_LOAD, SHADOW_ACCESS);
+		answers(&r, PAGE_SIZE, ACCESS_LOAD, SHADOW_PAGE);
+		shadow_store(&shadow, gpa(TABLE(2)), e, 8);
+		reaches(&r, 0, ACCESS_LOAD, RAM + MIB(6));
 		shadow_store(&shadow, gpa(TABLE(1)), 0, 8);
 		check_state();
 		answers(&r, 0, ACCESS_LOAD, SHADOW_PAGE);
