@@ -221,7 +221,7 @@ static struct shadow_answer missed(const struct request *q, struct place p)
 {
 	if (p.t->key.level == 0 && !shadow_is_state_page(q->role, q->at))
 		q->w->miss = (struct shadow_miss){ q->w->pc,		 q->at,	  p.t,
-						   q->st->links_seq, q->want, *q->r };
+						   q->st->shadow->links_seq, q->want, *q->r };
 	return answer(SHADOW_PAGE);
 }
 
@@ -274,7 +274,7 @@ void shadow_fill_miss(struct shadow *s, struct shadow_view *w)
 
 	w->miss.pc.v = SHADOW_NO_MISS;
 	lock_take(&st->gs->lock);
-	if (m.links_seq == st->links_seq && !entry_in_use(p.t, p.index))
+	if (m.links_seq == st->shadow->links_seq && !entry_in_use(p.t, p.index))
 		foresee(&q, p);
 	lock_release(&st->gs->lock);
 }

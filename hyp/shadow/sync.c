@@ -1,5 +1,5 @@
 /*
- * Keeping shadows true to the guest's tables: protection, fences, emulated stores.
+ * Keeping shadows true to the guest's tables: protection, fences. The stores themselves: store.c.
  *
  *   trap     a mirror's page is protected for as long as the mirror lives; each store is emulated
  *   unsync   a mirror's page is protected once some fences have found nothing changed in it; a
@@ -583,8 +583,7 @@ void shadow_fence(struct shadow *s, const gva_t *at, const uint64_t *asid)
 
 /* --- stores --- */
 
-/* The @width bytes at @to may have changed: of one entry, or of two. */
-static void written(struct shadow_state *st, gpa_t to, unsigned width)
+void shadow_written(struct shadow_state *st, gpa_t to, unsigned width)
 {
 	const struct shadow_gfn *g = shadow_gfn_of(st, to);
 	unsigned first = (unsigned)(to.v % PAGE_SIZE / sizeof(pte_t));
@@ -602,111 +601,4 @@ static void written(struct shadow_state *st, gpa_t to, unsigned width)
 			if (entry_in_use(t, i))
 				sync_entry(st, t, i);
 	}
-}
-
-static void store(void *at, uint64_t value, unsigned width)
-{
-	switch (width) {
-	case 1:
-		__atomic_store_n((uint8_t *)at, (uint8_t)value, __ATOMIC_RELAXED);
-		break;
-	case 2:
-		__atomic_store_n((uint16_t *)at, (uint16_t)value, __ATOMIC_RELAXED);
-		break;
-	case 4:
-		__atomic_store_n((uint32_t *)at, (uint32_t)value, __ATOMIC_RELAXED);
-		break;
-	default:
-		__atomic_store_n((uint64_t *)at, value, __ATOMIC_RELAXED);
-		break;
-	}
-}
-
-/* Nobody is promised to see a misaligned store as a whole ("Misaligned Atomicity Granule"). */
-static void store_bytes(char *at, uint64_t value, unsigned width)
-{
-	for (unsigned i = 0; i < width; i++)
-		store(at + i, value >> 8 * i, 1);
-}
-
-void shadow_store(struct shadow *s, gpa_t to, uint64_t value, unsigned width)
-{
-	struct shadow_state *st = s->state;
-	struct gstage_entry g;
-
-	lock_take(&st->gs->lock);
-	if (gstage_reach(st->gs, to, ACCESS_STORE, &g) == OK) {
-		if (!(width & (width - 1)) && is_aligned(to.v, width))
-			store(phys_pointer(g.to), value, width);
-		else
-			store_bytes(phys_pointer(g.to), value, width);
-		written(st, to, width);
-	}
-	lock_release(&st->gs->lock);
-}
-
-/* "A" Extension: funct5. min and max compare as the width's type. */
-static uint64_t amo_result(unsigned funct5, uint64_t old, uint64_t operand)
-{
-	switch (funct5) {
-	case 0x00:
-		return old + operand;
-	case 0x01:
-		return operand;
-	case 0x04:
-		return old ^ operand;
-	case 0x08:
-		return old | operand;
-	case 0x0c:
-		return old & operand;
-	case 0x10:
-		return (int64_t)old < (int64_t)operand ? old : operand;
-	case 0x14:
-		return (int64_t)old > (int64_t)operand ? old : operand;
-	case 0x18:
-		return old < operand ? old : operand;
-	case 0x1c:
-		return old > operand ? old : operand;
-	default:
-		return old;
-	}
-}
-
-/* Words are worked on sign-extended: that keeps both orders. */
-static uint64_t amo_word(uint32_t *at, unsigned funct5, uint64_t operand)
-{
-	uint32_t old = __atomic_load_n(at, __ATOMIC_RELAXED);
-	uint64_t wide, value = (uint64_t)(int64_t)(int32_t)operand;
-
-	do {
-		wide = (uint64_t)(int64_t)(int32_t)old;
-	} while (!__atomic_compare_exchange_n(at, &old, (uint32_t)amo_result(funct5, wide, value),
-					      false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
-	return wide;
-}
-
-static uint64_t amo_double(uint64_t *at, unsigned funct5, uint64_t operand)
-{
-	uint64_t old = __atomic_load_n(at, __ATOMIC_RELAXED);
-
-	while (!__atomic_compare_exchange_n(at, &old, amo_result(funct5, old, operand), false,
-					    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
-		;
-	return old;
-}
-
-uint64_t shadow_amo(struct shadow *s, gpa_t to, unsigned funct5, uint64_t value, unsigned width)
-{
-	struct shadow_state *st = s->state;
-	struct gstage_entry g;
-	uint64_t old = 0;
-
-	lock_take(&st->gs->lock);
-	if (gstage_reach(st->gs, to, ACCESS_STORE, &g) == OK) {
-		old = width == 4 ? amo_word(phys_pointer(g.to), funct5, value)
-				 : amo_double(phys_pointer(g.to), funct5, value);
-		written(st, to, width);
-	}
-	lock_release(&st->gs->lock);
-	return old;
 }

@@ -244,6 +244,9 @@ bool shadow_may_lift(struct shadow_state *st, gpa_t at);
 /* Before a protected mirror goes: its page needs it no more. */
 void shadow_forget_protection(struct shadow_state *st, struct shadow_table *t);
 
+/* The @width bytes at @to, in one page, were stored: one entry, or two, may have changed. */
+void shadow_written(struct shadow_state *st, gpa_t to, unsigned width);
+
 /* patch.c */
 
 /* Memory for the bookkeeping. Returns OK or ERR_NOMEM. */
