@@ -140,7 +140,7 @@ static struct shadow_answer map_ram(const struct request *q, struct place p, pte
 	leaf = compose(q, to, &g, level, rights);
 	if (entry_in_use(p.t, p.index)) {
 		if (p.t->hw[p.index] == leaf) {
-			sfence_page(q->at); /* the hart remembers an older one */
+			sfence_all(); /* the hart remembers an older one, a leaf or a pointer */
 			return answer(SHADOW_RESUME);
 		}
 		shadow_clear(st, p.t, p.index);
@@ -162,12 +162,15 @@ static struct shadow_answer map(const struct request *q, struct place p, pte_t s
 	return (struct shadow_answer){ SHADOW_DEVICE, to, device };
 }
 
-/* Other shadows of the same page have seen the entry without the bit that was set. */
+/* Other shadows of the same page, and its patched copy, have the entry without the bit that was set. */
 static void note_accessed(struct shadow_state *st, const struct shadow_table *t, unsigned index,
 			  pte_t before, pte_t now)
 {
-	uint32_t number = shadow_gfn_of(st, gpa(t->key.base))->tables;
+	const struct shadow_gfn *g = shadow_gfn_of(st, gpa(t->key.base));
+	uint32_t number = g->tables;
 
+	if (g->copy)
+		shadow_drop_copy(st, gpa(t->key.base));
 	while (number) {
 		struct shadow_table *other = shadow_table_of(st, number);
 

@@ -54,10 +54,15 @@ static inline uint64_t tag_of(const struct vcpu *v, uint64_t satp)
 	return e;
 }
 
+/* The tables are read without their lock: if one went meanwhile its memory may be another's. */
 static inline uint64_t tag_now(const struct vcpu *v, uint64_t satp)
 {
+	uint64_t seq = __atomic_load_n(&v->shadow->links_seq, __ATOMIC_ACQUIRE);
 	uint64_t tag = tag_of(v, satp);
 
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	if (__atomic_load_n(&v->shadow->links_seq, __ATOMIC_RELAXED) != seq)
+		return FAST_UNMAPPED;
 	return v->depriv.windowed ? without_window(tag) : tag;
 }
 
