@@ -100,4 +100,14 @@
 #define SBI_DBCN_CONSOLE_READ	    1
 #define SBI_DBCN_CONSOLE_WRITE_BYTE 2
 
+/* Chapter "Steal-time Accounting Extension". The shared memory is 64 bytes, of which these are used. */
+#define SBI_EXT_STA		 0x535441
+#define SBI_STA_SET_SHMEM	 0
+#define SBI_STA_BYTES		 64
+#define SBI_STA_SEQUENCE	 0 /* uint32_t: odd while the rest is written */
+#define SBI_STA_FLAGS		 4
+#define SBI_STA_STEAL		 8 /* uint64_t: ns */
+#define SBI_STA_PREEMPTED	 16
+#define SBI_SHMEM_DISABLE	 0xffffffffffffffff /* both halves of an address */
+
 #endif

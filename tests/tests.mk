@@ -116,7 +116,7 @@ fuzz-built: $(FUZZERS) $(UNIT_TREES)
 	@set -e; for f in $(FUZZERS); do \
 		mkdir -p $$f.corpus; \
 		$$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 -artifact_prefix=$$f. -print_final_stats=1 \
-			$$f.corpus $$(test $${f##*/} = fuzz_host && echo build/fuzz/trees); \
+			$$f.corpus $$(case $${f##*/} in (fuzz_host|fuzz_bundle) echo build/fuzz/trees; esac); \
 	done
 
 -include $(shell find build/host build/fuzz -name '*.d' 2>/dev/null)

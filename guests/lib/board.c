@@ -2,8 +2,8 @@
  * What the device tree says about this machine, a page allocator, and the way out.
  *
  * The reader below is no libfdt: one pass over the structure block, two levels of names kept,
- * enough for memory and cpus. Invariant: after board_init() the tree is not read again. Read next:
- * start.S, which calls boot_main() here, then any guest's main().
+ * enough for memory, cpus and the command line. Invariant: after board_init() the tree is not read
+ * again. Read next: start.S, which calls boot_main() here, then any guest's main().
  */
 #include "guests/lib/board.h"
 
@@ -51,6 +51,9 @@ static void take_property(const char *top, const char *node, const char *name, c
 		board.hart_count++;
 	} else if (in_cpu && str_equal(name, "riscv,isa") && bytes <= sizeof(board.isa)) {
 		mem_copy(board.isa, data, bytes);
+	} else if (str_equal(top, "chosen") && str_equal(name, "bootargs") &&
+		   bytes <= sizeof(board.bootargs)) {
+		mem_copy(board.bootargs, data, bytes);
 	}
 }
 
@@ -115,6 +118,41 @@ bool board_has_isa(const char *name)
 		    (isa[1 + bytes] == '_' || isa[1 + bytes] == '\0'))
 			return true;
 	return false;
+}
+
+/* What stands behind "@name=" in the command line, to its end; or NULL. */
+static const char *option(const char *name)
+{
+	unsigned long n = str_length(name);
+
+	for (const char *at = board.bootargs; *at != '\0'; at++)
+		if ((at == board.bootargs || at[-1] == ' ') && str_starts(at, name) && at[n] == '=')
+			return at + n + 1;
+	return NULL;
+}
+
+void board_word(const char *name, const char *otherwise, char *to, size_t bytes)
+{
+	const char *from = option(name);
+	size_t n = 0;
+
+	if (from == NULL)
+		from = otherwise;
+	for (; from[n] != '\0' && from[n] != ' ' && n + 1 < bytes; n++)
+		to[n] = from[n];
+	to[n] = '\0';
+}
+
+uint64_t board_number(const char *name, uint64_t otherwise)
+{
+	const char *at = option(name);
+	uint64_t value = 0;
+
+	if (at == NULL)
+		return otherwise;
+	for (; *at >= '0' && *at <= '9'; at++)
+		value = value * 10 + (uint64_t)(*at - '0');
+	return value;
 }
 
 uint64_t board_heap(void)

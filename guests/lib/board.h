@@ -5,6 +5,7 @@
 #define GUESTS_LIB_BOARD_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define FINISHER_BASE  0x00100000ul
@@ -32,6 +33,7 @@
 #define UART_LSR      5
 #define UART_MSR      6
 #define UART_SCR      7
+#define UART_IER_RX   0x01
 #define UART_LSR_DR   0x01
 #define UART_LSR_THRE 0x20
 
@@ -41,8 +43,9 @@ struct board {
 	uint64_t harts; /* bit n: hart n is there; the first MAX_HARTS only */
 	unsigned hart_count;
 	unsigned boot_hart;
-	uint64_t timebase; /* ticks of `time` a second */
-	char isa[1024];	   /* riscv,isa of the last hart */
+	uint64_t timebase;  /* ticks of `time` a second */
+	char isa[1024];	    /* riscv,isa of the last hart */
+	char bootargs[256]; /* the command line; empty where it is longer */
 	uint64_t dtb;
 	uint64_t dtb_bytes;
 };
@@ -54,6 +57,15 @@ bool board_init(uint64_t boot_hart, uint64_t dtb);
 
 /** Whether riscv,isa lists the multi-letter extension @name, or the single letter. */
 bool board_has_isa(const char *name);
+
+/**
+ * The command line's word @name=VALUE: VALUE, or @otherwise where there is none, as a string of at
+ * most @bytes - 1 characters.
+ */
+void board_word(const char *name, const char *otherwise, char *to, size_t bytes);
+
+/** The same for a decimal number. */
+uint64_t board_number(const char *name, uint64_t otherwise);
 
 /** The first page after the image; everything up to the end of RAM is free, the tree excepted. */
 uint64_t board_heap(void);

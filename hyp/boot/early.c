@@ -14,7 +14,6 @@
 #include "hyp/mm/map.h"
 #include "hyp/mm/phys.h"
 #include "hyp/vm/bundle.h"
-#include "hyp/vm/choice.h"
 
 struct rela {
 	uint64_t offset, info;
@@ -54,20 +53,13 @@ static const char *read_isa(const void *tree)
 	return isa ? isa : "";
 }
 
-static struct choices read_choices(const void *tree, int chosen, const char *args)
+static struct frame_range find_bundle(const void *tree, int chosen)
 {
 	struct fdt_cells from = fdt_cells(tree, chosen, "linux,initrd-start");
 	struct fdt_cells to = fdt_cells(tree, chosen, "linux,initrd-end");
 	uint64_t start = fdt_number(from, 0, from.n), end = fdt_number(to, 0, to.n);
-	struct choices c = choices_default();
-	char guest[32];
-	bool named = option_value(args, "guest", guest, sizeof(guest));
 
-	if (end > start)
-		c = bundle_choices((struct frame_range){ start, end - start },
-				   named ? guest : NULL);
-	choices_from_options(&c, args);
-	return c;
+	return (struct frame_range){ start, end > start ? end - start : 0 };
 }
 
 /* The mode that host-mode= names, or HOST_MODES. */
@@ -83,15 +75,13 @@ static unsigned asked_mode(const char *args)
 }
 
 /*
- * host-mode= if it is given. Else the widest where guest and hypervisor share one table, so that
- * the guest has as many modes of its own as can be; else the narrowest: the fewest references a
- * walk.
+ * host-mode= if it is given. Else the widest where a guest and the hypervisor share one table, so
+ * that the guest has as many modes of its own as can be; else the narrowest: the fewest references
+ * a walk. All guests of the bundle count: each can be started while the machine runs.
  */
 static void choose_mode(const void *tree)
 {
 	const char *args;
-	const struct way *way;
-	struct choices c;
 	int chosen;
 
 	if (fdt_check_header(tree) != 0)
@@ -102,9 +92,7 @@ static void choose_mode(const void *tree)
 	mode = asked_mode(args);
 	if (mode < HOST_MODES)
 		return;
-	c = read_choices(tree, chosen, args);
-	way = way_choose(&c, read_isa(tree));
-	mode_may_shrink = way && way->shares_table;
+	mode_may_shrink = bundle_shares_table(find_bundle(tree, chosen), args, read_isa(tree));
 	mode = mode_may_shrink ? HOST_MODES - 1 : HOST_SV39;
 }
 

@@ -7,9 +7,12 @@
 #include "hyp/arch/cpu.h"
 #include "hyp/boot/boot.h"
 #include "hyp/boot/options.h"
+#include "hyp/drv/alarm.h"
 #include "hyp/drv/console.h"
 #include "hyp/drv/host.h"
 #include "hyp/drv/plic.h"
+#include "hyp/drv/serial.h"
+#include "hyp/drv/terminal.h"
 #include "hyp/lib/check.h"
 #include "hyp/lib/exit.h"
 #include "hyp/lib/fdt.h"
@@ -19,11 +22,11 @@
 #include "hyp/mm/image.h"
 #include "hyp/mm/map.h"
 #include "hyp/mm/phys.h"
+#include "hyp/monitor/monitor.h"
 #include "hyp/sched/sched.h"
 #include "hyp/trap/trap.h"
 #include "hyp/vm/vm.h"
 #include "sbi/call/call.h"
-#include "sbi/serve/serve.h"
 
 /* What head.S hands a hart that starts; all but .pc and .arg are used before translation is on. */
 struct boot_hart {
@@ -169,44 +172,61 @@ static void start_hart(struct hart *h)
 }
 
 /* The bundle that was loaded; without one, the guests in the image. */
-static void choose_vm(struct vm_config *config)
+static void open_bundle(struct bundle *b)
 {
 	struct frame_range where = { phys_address(guests_fit).v,
 				     (uint64_t)(guests_fit_end - guests_fit) };
-	char guest[32];
-	bool named = host_option("guest", guest, sizeof(guest));
 
 	if (host.bundle.bytes)
 		where = host.bundle;
-	if (bundle_read(where, named ? guest : NULL, host.harts, config) != OK)
+	if (bundle_open(b, where, host.bootargs) != OK)
 		give_up(EXIT_BAD_INPUT, "nothing to run: the bundle was refused");
-	choices_from_options(&config->choices, host.bootargs);
 }
 
-static struct vm *make_vm(void)
+static enum err start_vm(const struct vm_config *config)
 {
-	struct vm_config config;
-	const struct way *way;
 	struct vm *vm;
+	enum err e = vm_create(config, &vm);
 
-	choose_vm(&config);
-	way = way_choose(&config.choices, host.isa);
-	if (!way)
-		give_up(EXIT_BAD_MACHINE, "backend=hext: this hart has no H-extension; "
-					  "auto and depriv do without (QEMU: -cpu rv64 has it)");
-	vm = vm_create(&config, way, harts, host.harts);
-	if (!vm || !sbi_serve_mask(config.sbi_mask, config.sbi_mask_bytes, &vm->sbi_masked))
-		give_up(EXIT_BAD_INPUT, "the VM's description was refused");
-	log_debug("%s: run by %s, with %s for the hypervisor", vm->config.name, way->backend->name,
-		  map_mode()->name);
-	for (unsigned i = 0; i < vm->vcpus_n; i++)
-		sched_add(&vm->vcpus[i]);
-	return vm;
+	if (e == OK)
+		e = vm_start(vm);
+	if (e)
+		return e;
+	log_info("%s: %u vcpu%s, %lu MiB", vm->config.name, vm->vcpus_n,
+		 vm->vcpus_n == 1 ? "" : "s", vm->config.memory / MIB(1));
+	log_debug("%s: run by %s, with %s for the hypervisor", vm->config.name,
+		  vm->way->backend->name, map_mode()->name);
+	return OK;
+}
+
+/* Those that start by themselves. What is wrong with one was said; the others run nevertheless.
+ * Returns how many do. */
+static unsigned start_vms(const struct bundle *b)
+{
+	unsigned started = 0, refused = 0, unsupported = 0;
+
+	for (unsigned i = 0; i < b->vms; i++) {
+		struct vm_config config;
+		enum err e = bundle_read(b, i, host.harts, &config);
+
+		if (e == OK && !config.autostart)
+			continue;
+		if (e == OK)
+			e = start_vm(&config);
+		started += e == OK;
+		refused += e != OK;
+		unsupported += e == ERR_UNSUPPORTED;
+	}
+	if (!started && (refused || !b->never_ends))
+		give_up(refused && refused == unsupported ? EXIT_BAD_MACHINE : EXIT_BAD_INPUT,
+			"nothing to run: no VM could be started");
+	return started;
 }
 
 void boot_main(uint64_t boot_hart, uint64_t tree)
 {
-	struct vm *vm;
+	static struct bundle bundle;
+	unsigned started;
 
 	read_host(boot_hart, tree);
 	describe_harts();
@@ -215,12 +235,16 @@ void boot_main(uint64_t boot_hart, uint64_t tree)
 	seed_random();
 	console_init();
 	plic_host_enable(host.uart_irq);
-	vm = make_vm();
-	log_info("%s: %u vcpu%s, %lu MiB", vm->config.name, vm->vcpus_n,
-		 vm->vcpus_n == 1 ? "" : "s", vm->config.memory / MIB(1));
-	if (vm_start(vm) != OK)
-		give_up(EXIT_BAD_INPUT, "the VM was refused");
-	for (unsigned i = 1; i < vm->vcpus_n; i++)
+	serial_init();
+	alarm_init();
+	ways_probe(host.isa);
+	open_bundle(&bundle);
+	vm_use_bundle(&bundle);
+	started = start_vms(&bundle);
+	monitor_init();
+	if (started > 1)
+		terminal_focus_all();
+	for (unsigned i = 1; i < host.harts; i++)
 		start_hart(&harts[i]);
 	trap_loop();
 }

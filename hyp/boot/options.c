@@ -17,9 +17,13 @@ struct option {
 
 static const struct option options[] = {
 	{ "backend", { "auto", "hext", "depriv" } },
+	{ "end", { "all", "never" } },
 	{ "guest", { NULL } },
 	{ "host-mode", { "sv39", "sv48", "sv57" } },
 	{ "loglevel", { "error", "info", "debug" } },
+	{ "on-failure", { "stop", "restart" } },
+	{ "on-reset", { "stop", "restart" } },
+	{ "on-shutdown", { "stop", "restart" } },
 	{ "patch", { "on", "off" } },
 	{ "shadow-policy", { "trap", "unsync", "lazy" } },
 	{ "stats", { "" } },
@@ -56,10 +60,11 @@ static void complain(const char *word, size_t n)
 	n = n < sizeof(text) ? n : sizeof(text) - 1;
 	memcpy(text, word, n);
 	text[n] = 0;
-	log_error("unknown option %s; there are backend=auto|hext|depriv, guest=NAME, "
-		  "host-mode=sv39|sv48|sv57, loglevel=error|info|debug, patch=on|off, "
-		  "shadow-policy=trap|unsync|lazy, stats, zero=always",
+	log_error("unknown option %s; there are backend=auto|hext|depriv, end=all|never, "
+		  "guest=NAME,..., host-mode=sv39|sv48|sv57, loglevel=error|info|debug,",
 		  text);
+	log_error("  on-failure, on-reset, on-shutdown=stop|restart, patch=on|off, "
+		  "shadow-policy=trap|unsync|lazy, stats, zero=always");
 }
 
 bool options_are_good(void)

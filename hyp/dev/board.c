@@ -14,7 +14,7 @@ const struct board_device board_devices[BOARD_DEVICES] = {
 	[BOARD_FINISHER] = { "test", 0x100000, 0x1000, 2 + 4, finisher_access },
 };
 
-void board_reset(struct board *b, struct vcpu *vcpus, unsigned n)
+void board_reset(struct board *b, struct vcpu *const *vcpus, unsigned n)
 {
 	plic_reset(b, vcpus, n); /* first: the others have lines into it */
 	uart_reset(b);

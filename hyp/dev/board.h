@@ -38,7 +38,7 @@ enum { BOARD_IRQ_UART = 10, BOARD_IRQ_RTC = 11 };
  * All devices as after reset. @vcpus, @n: the VM's harts, by guest hart id; none of them runs.
  * The console's input is the board's from now on.
  */
-void board_reset(struct board *b, struct vcpu *vcpus, unsigned n);
+void board_reset(struct board *b, struct vcpu *const *vcpus, unsigned n);
 
 /**
  * Tell @gs where the devices are. Returns OK or gstage_add_device()'s errors.

@@ -57,11 +57,11 @@ static void update_harts(struct plic *p)
 		if (raise == p->is_raised[h])
 			continue;
 		p->is_raised[h] = raise;
-		irq_set_external(&p->vcpus[h], raise);
+		irq_set_external(p->vcpus[h], raise);
 	}
 }
 
-void plic_reset(struct board *b, struct vcpu *vcpus, unsigned n)
+void plic_reset(struct board *b, struct vcpu *const *vcpus, unsigned n)
 {
 	struct plic *p = &b->plic;
 
@@ -79,7 +79,7 @@ void plic_reset(struct board *b, struct vcpu *vcpus, unsigned n)
 	}
 	for (unsigned h = 0; h < n; h++) {
 		p->is_raised[h] = false;
-		irq_set_external(&vcpus[h], false);
+		irq_set_external(vcpus[h], false);
 	}
 	lock_release(&p->lock);
 }

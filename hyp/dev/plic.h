@@ -20,7 +20,7 @@
 
 struct plic {
 	struct lock lock;
-	struct vcpu *vcpus; /* array of the VM's vcpus, by guest hart id */
+	struct vcpu *const *vcpus; /* the VM's, by guest hart id */
 	unsigned vcpus_n;
 	uint32_t priority[PLIC_SOURCES];
 	uint32_t level[PLIC_WORDS]; /* input lines */
@@ -34,7 +34,7 @@ struct plic {
 struct board;
 
 /* As after reset, all lines low, for the @n harts @vcpus. */
-void plic_reset(struct board *b, struct vcpu *vcpus, unsigned n);
+void plic_reset(struct board *b, struct vcpu *const *vcpus, unsigned n);
 
 /* Set input line @source (1..95) of the board's PLIC. */
 void plic_set_line(struct board *b, unsigned source, bool high);

@@ -2,14 +2,13 @@
  * The guest's 16550A: registers by two tables, one row each.
  *
  * Invariant: when the lock is free, the line to the PLIC is high exactly while interrupt_id() names
- * an interrupt; bytes wait in .tx only after the console refused one; and with the console's
- * receive interrupt off, some later access of the guest's looks for input again.
+ * an interrupt; bytes wait in .tx only after the port refused one; and while more may wait at the
+ * port than the receiver had room for, some later access of the guest's looks for it.
  *
  * Source: PC16550D data sheet; QEMU's behaviour where software relies on it.
- * Next: hyp/drv/console.c, the other end.
+ * Next: hyp/drv/terminal.c, the other end.
  */
 #include "hyp/dev/board.h"
-#include "hyp/drv/console.h"
 
 static uint8_t fifo_pop(struct uart_fifo *f)
 {
@@ -70,16 +69,11 @@ static bool can_take_input(const struct uart *u)
 
 static void take_input(struct uart *u)
 {
-	bool listen;
 	int byte;
 
-	while (can_take_input(u) && (byte = console_get()) >= 0)
+	while (can_take_input(u) && (byte = port_get(&u->port)) >= 0)
 		fifo_push(&u->rx, (uint8_t)byte);
-	listen = can_take_input(u);
-	if (listen == u->is_listening)
-		return;
-	u->is_listening = listen;
-	console_listen(listen);
+	u->is_listening = can_take_input(u);
 }
 
 /* Room has come in an unexpected way; fetch what waited for it. */
@@ -111,12 +105,12 @@ static void receive_own(struct uart *u, uint8_t byte)
 	fifo_push(&u->rx, byte);
 }
 
-/* Send what waits, as far as the console takes it. */
+/* Send what waits, as far as the port takes it. */
 static void send_waiting(struct uart *u)
 {
 	if (!u->tx.n)
 		return;
-	while (u->tx.n && console_put(u->tx.byte[u->tx.head]))
+	while (u->tx.n && port_put(&u->port, u->tx.byte[u->tx.head]))
 		fifo_pop(&u->tx);
 	u->thre_pending = !u->tx.n;
 }
@@ -125,7 +119,7 @@ static void send_waiting(struct uart *u)
 static void send(struct uart *u, uint8_t byte)
 {
 	send_waiting(u);
-	if (!u->tx.n && console_put(byte))
+	if (!u->tx.n && port_put(&u->port, byte))
 		return;
 	if (u->tx.n == fifo_size(u))
 		fifo_pop(&u->tx);
@@ -309,10 +303,24 @@ enum mmio_result uart_access(struct board *b, struct mmio *m)
 	return MMIO_OK;
 }
 
-void uart_input(struct board *b)
+void uart_attach(struct board *b, const char *label, void *owner, uint8_t *history)
+{
+	b->uart.port = (struct port){ .label = label, .owner = owner, .history = history };
+	port_open(&b->uart.port);
+}
+
+void uart_detach(struct board *b)
+{
+	port_close(&b->uart.port);
+}
+
+void uart_port_event(struct board *b, struct port_event e)
 {
 	lock_take(&b->uart.lock);
-	take_input(&b->uart);
+	if (e.room)
+		send_waiting(&b->uart);
+	if (e.input)
+		take_input(&b->uart);
 	update_line(b);
 	lock_release(&b->uart.lock);
 }
@@ -327,14 +335,7 @@ int uart_take(struct board *b)
 	return byte;
 }
 
-void uart_console_ready(struct board *b)
-{
-	lock_take(&b->uart.lock);
-	send_waiting(&b->uart);
-	update_line(b);
-	lock_release(&b->uart.lock);
-}
-
+/* What was typed before comes in after: a reset of the guest is none of the line. */
 void uart_reset(struct board *b)
 {
 	struct uart *u = &b->uart;
@@ -345,8 +346,7 @@ void uart_reset(struct board *b)
 	u->dll = 12; /* 9600 baud */
 	u->has_overrun = u->thre_pending = false;
 	u->rx.n = u->tx.n = 0;
+	take_input(u);
 	update_line(b);
-	u->is_listening = true;
-	console_listen(true);
 	lock_release(&u->lock);
 }

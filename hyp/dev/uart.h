@@ -1,6 +1,6 @@
 /*
  * The guest's serial port: a 16550A as on QEMU's virt (ns16550a, one register a byte), joined to
- * the host's console (hyp/drv/console.h).
+ * a port of the host's console (hyp/drv/terminal.h).
  *
  * It differs from QEMU's in one thing: bytes below the receiver's trigger level raise the
  * character timeout at once, not after four character times.
@@ -13,6 +13,7 @@
 
 #include "hyp/dev/mmio.h"
 #include "hyp/drv/ns16550.h"
+#include "hyp/drv/terminal.h"
 #include "hyp/lib/lock.h"
 
 struct uart_fifo {
@@ -26,9 +27,10 @@ struct uart {
 	bool has_overrun;  /* LSR's, until that is read */
 	bool thre_pending; /* the "transmitter empty" interrupt, until IIR is read or THR written */
 	bool line;	   /* what the PLIC was last told */
-	bool is_listening; /* the console's receive interrupt is on: the receiver has room */
+	bool is_listening; /* the receiver has room, and took all there was */
 	struct uart_fifo rx;
-	struct uart_fifo tx; /* what the console hasn't taken; empty: THRE and TEMT */
+	struct uart_fifo tx; /* what the port hasn't taken; empty: THRE and TEMT */
+	struct port port;
 };
 
 struct board;
@@ -39,17 +41,21 @@ void uart_reset(struct board *b);
 enum mmio_result uart_access(struct board *b, struct mmio *m);
 
 /**
- * The host's console may have input: take as much as the receiver has room for. Call it when the
- * console has interrupted; the rest is fetched as the guest reads.
+ * Join the serial port to a port of the console, from now to uart_detach(): see struct port for the
+ * operands, all of which must stay.
  */
-void uart_input(struct board *b);
+void uart_attach(struct board *b, const char *label, void *owner, uint8_t *history);
+void uart_detach(struct board *b);
+
+/**
+ * The port has input: take as much as the receiver has room for; the rest is fetched as the guest
+ * reads. It has room again: send on.
+ */
+void uart_port_event(struct board *b, struct port_event e);
 
 /**
  * The byte that reading RBR would give, taken out of the receiver, or -1: for the SBI's consoles.
  */
 int uart_take(struct board *b);
-
-/* The host's console has room again after it refused a byte: send on. */
-void uart_console_ready(struct board *b);
 
 #endif

@@ -120,6 +120,19 @@ static void read_plic(const void *tree, int node, hpa_t base)
 	}
 }
 
+static unsigned read_irq(const void *tree, int node)
+{
+	return (unsigned)fdt_number(fdt_cells(tree, node, "interrupts"), 0, 1);
+}
+
+static void add_virtio(const void *tree, int node, hpa_t base)
+{
+	if (host.virtio_n == HOST_VIRTIO_MAX)
+		return;
+	host.virtio[host.virtio_n].base = base;
+	host.virtio[host.virtio_n++].irq = read_irq(tree, node);
+}
+
 static void read_device(const void *tree, int parent, int node)
 {
 	uint64_t base, bytes;
@@ -127,8 +140,7 @@ static void read_device(const void *tree, int parent, int node)
 	if (fdt_lists(tree, node, "compatible", "ns16550a")) {
 		if (!host.uart.v && fdt_reg(tree, parent, node, 0, &base, &bytes)) {
 			host.uart = hpa(base);
-			host.uart_irq =
-				(unsigned)fdt_number(fdt_cells(tree, node, "interrupts"), 0, 1);
+			host.uart_irq = read_irq(tree, node);
 		}
 	} else if (fdt_lists(tree, node, "compatible", "riscv,plic0")) {
 		if (fdt_reg(tree, parent, node, 0, &base, &bytes))
@@ -136,9 +148,14 @@ static void read_device(const void *tree, int parent, int node)
 	} else if (fdt_lists(tree, node, "compatible", "sifive,test0")) {
 		if (fdt_reg(tree, parent, node, 0, &base, &bytes))
 			host.finisher = hpa(base);
-	} else if (fdt_lists(tree, node, "compatible", "google,goldfish-rtc")) {
+	} else if (fdt_lists(tree, node, "compatible", "virtio,mmio")) {
 		if (fdt_reg(tree, parent, node, 0, &base, &bytes))
+			add_virtio(tree, node, hpa(base));
+	} else if (fdt_lists(tree, node, "compatible", "google,goldfish-rtc")) {
+		if (fdt_reg(tree, parent, node, 0, &base, &bytes)) {
 			host.rtc = hpa(base);
+			host.rtc_irq = read_irq(tree, node);
+		}
 	}
 }
 
@@ -213,15 +230,26 @@ static const char *find_option(const char *args, const char *name)
 	return NULL;
 }
 
-bool option_value(const char *args, const char *name, char *value, size_t room)
+const char *option_find(const char *args, const char *name, size_t *n)
 {
 	const char *v = find_option(args, name);
-	size_t n = 0;
 
 	if (!v || *v++ != '=')
+		return NULL;
+	for (*n = 0; v[*n] && v[*n] != ' ';)
+		++*n;
+	return v;
+}
+
+bool option_value(const char *args, const char *name, char *value, size_t room)
+{
+	size_t n;
+	const char *v = option_find(args, name, &n);
+
+	if (!v)
 		return false;
-	for (; v[n] && v[n] != ' ' && n + 1 < room; n++)
-		value[n] = v[n];
+	n = n < room ? n : room - 1;
+	memcpy(value, v, n);
 	value[n] = 0;
 	return true;
 }

@@ -5,6 +5,7 @@
 #define HYP_DRV_HOST_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "hyp/arch/addr.h"
 #include "hyp/lib/err.h"
@@ -12,6 +13,7 @@
 
 #define HOST_HARTS_MAX	  8
 #define HOST_RESERVED_MAX 16
+#define HOST_VIRTIO_MAX	  8
 
 struct host {
 	const void *tree;     /* the device tree itself */
@@ -27,7 +29,12 @@ struct host {
 	size_t reserved_n;
 	struct frame_range bundle;	 /* .bytes 0: none was loaded */
 	hpa_t uart, plic, finisher, rtc; /* .v 0: there is none */
-	unsigned uart_irq;
+	unsigned uart_irq, rtc_irq;
+	struct {
+		hpa_t base;
+		unsigned irq;
+	} virtio[HOST_VIRTIO_MAX]; /* places for devices, in use or not */
+	unsigned virtio_n;
 	bool is_qemu_virt;
 };
 
@@ -44,7 +51,13 @@ MUST_USE enum err host_read(const void *tree, uint64_t boot_hart);
 void host_reserve(uint64_t base, uint64_t bytes);
 
 /**
- * The value of option @name ("name=value" among the words of @args) into @value.
+ * Where the value of option @name ("name=value" among the words of @args) lies, and its length in
+ * @n. NULL: there is none.
+ */
+const char *option_find(const char *args, const char *name, size_t *n);
+
+/**
+ * The same value into @value.
  * Returns whether it is there; the value is cut to @room - 1 bytes.
  */
 bool option_value(const char *args, const char *name, char *value, size_t room);

@@ -1,5 +1,5 @@
 /*
- * The host's PLIC, as much of it as one interrupt source needs.
+ * The host's PLIC, as much of it as a few interrupt sources need.
  *
  * Invariant: every access is to the context of the hart that runs this.
  *

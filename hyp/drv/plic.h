@@ -1,5 +1,5 @@
 /*
- * The host's PLIC: one source enabled, the console's, for the boot hart's S-mode context.
+ * The host's PLIC: the sources of our drivers, for the boot hart's S-mode context.
  */
 #ifndef HYP_DRV_PLIC_H
 #define HYP_DRV_PLIC_H

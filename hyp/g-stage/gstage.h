@@ -6,8 +6,9 @@
  * that is filled as the guest touches memory: with hgatp the hardware walks it, without the
  * H-extension it is plain data that hyp/shadow/ reads.
  *
- * RAM is demand-zero. A bundle's pages are mapped in place, without W, at start; the first write
- * (or a touch beside them in the same 2 MiB) gives the guest its own copy of the 2 MiB.
+ * RAM is demand-zero. A bundle's pages that are this VM's alone are mapped in place, without W, at
+ * start; the first write (or a touch beside them in the same 2 MiB) gives the guest its own copy of
+ * the 2 MiB. Of those that VMs share, the first touch of any kind does.
  *
  * One lock inside; every function may be called from any hart. Shadows of the table are kept under
  * the same lock.
@@ -100,13 +101,15 @@ MUST_USE enum err gstage_add_device(struct gstage *gs, gpa_t at, uint64_t bytes,
 				    const struct board_device *device);
 
 /**
- * Let the guest find @bytes of the bundle at @at, and map those pages that are whole.
+ * Let the guest find @bytes of the bundle at @at, and map those pages that are whole, unless the
+ * bytes are @shared with other VMs.
  * The bundle's bytes stay where they are for as long as the VM lives. Nothing here writes them, but
  * QEMU up to 10.0 does: it sets A and D of a guest's table entry that lies in such a page, though
- * the page has no W. So a bundle is not to be shared between VMs on those.
+ * the page has no W. So what another VM reads too is never mapped.
  * Returns OK; ERR_RANGE outside RAM; ERR_OVERLAP with another backing; ERR_FULL; ERR_NOMEM.
  */
-MUST_USE enum err gstage_add_backing(struct gstage *gs, gpa_t at, uint64_t bytes, hpa_t from);
+MUST_USE enum err gstage_add_backing(struct gstage *gs, gpa_t at, uint64_t bytes, hpa_t from,
+				     bool shared);
 
 /* Whether RAM lies at @at. */
 static inline bool gstage_is_ram(const struct gstage *gs, gpa_t at)

@@ -68,7 +68,7 @@ static enum err map_in_place(struct gstage *gs, const struct gstage_backing *b)
 	return OK;
 }
 
-enum err gstage_add_backing(struct gstage *gs, gpa_t at, uint64_t bytes, hpa_t from)
+enum err gstage_add_backing(struct gstage *gs, gpa_t at, uint64_t bytes, hpa_t from, bool shared)
 {
 	unsigned i = gs->backings_n;
 
@@ -83,5 +83,5 @@ enum err gstage_add_backing(struct gstage *gs, gpa_t at, uint64_t bytes, hpa_t f
 		gs->backings[i] = gs->backings[i - 1];
 	gs->backings[i] = (struct gstage_backing){ at, bytes, from };
 	gs->backings_n++;
-	return map_in_place(gs, &gs->backings[i]);
+	return shared ? OK : map_in_place(gs, &gs->backings[i]);
 }

@@ -14,6 +14,7 @@ const char *err_name(enum err e)
 		[ERR_FORMAT] = "malformed",
 		[ERR_MISSING] = "missing",
 		[ERR_UNSUPPORTED] = "not supported by this machine",
+		[ERR_STATE] = "not possible in its state",
 	};
 
 	return names[e];

@@ -16,6 +16,7 @@ enum err {
 	ERR_FORMAT,	 /* bytes from outside are not what they should be */
 	ERR_MISSING,	 /* something named is not there */
 	ERR_UNSUPPORTED, /* this machine can't do it */
+	ERR_STATE,	 /* not in the state it is in */
 };
 
 /* A short English name of @e, for messages. */

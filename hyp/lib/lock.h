@@ -8,7 +8,7 @@
  *
  * Lock order, outermost first; a hart takes them only downwards in this list:
  *   vm->lock (life cycle) > device locks (uart, plic, ...) > gstage->lock > pool and block lock
- *   > console > log.
+ *   > terminal > serial > log.
  */
 #ifndef HYP_LIB_LOCK_H
 #define HYP_LIB_LOCK_H

@@ -18,16 +18,31 @@
 
 static enum log_level shown = LOG_INFO;
 static struct lock log_lock;
+static char history[LOG_HISTORY];
+static uint64_t printed; /* bytes ever */
 
 void log_set_level(enum log_level level)
 {
 	shown = level;
 }
 
-static void put_text(const char *text)
+static void keep(char byte)
+{
+	if (byte != '\r')
+		history[printed++ % LOG_HISTORY] = byte;
+}
+
+static void keep_text(const char *text)
 {
 	for (; *text; text++)
-		sbi_console_putchar(*text);
+		keep(*text);
+}
+
+static void put_text(const char *text)
+{
+	for (const char *c = text; *c; c++)
+		sbi_console_putchar(*c);
+	keep_text(text);
 }
 
 static void put_line(const char *lead, const char *format, va_list args)
@@ -51,6 +66,30 @@ void log_line(enum log_level level, const char *format, ...)
 	put_line("gnomon: ", format, args);
 	lock_release(&log_lock);
 	va_end(args);
+}
+
+void log_keep(const char *line)
+{
+	lock_take(&log_lock);
+	keep_text("gnomon: ");
+	keep_text(line);
+	keep('\n');
+	lock_release(&log_lock);
+}
+
+size_t log_history(char *to, size_t room)
+{
+	uint64_t at;
+	size_t n = 0;
+
+	lock_take(&log_lock);
+	at = printed - (printed < LOG_HISTORY ? printed : LOG_HISTORY);
+	if (printed - at > room)
+		at = printed - room;
+	while (at != printed)
+		to[n++] = history[at++ % LOG_HISTORY];
+	lock_release(&log_lock);
+	return n;
 }
 
 /* Takes no lock: the hart that holds it may be this one. */

@@ -4,6 +4,11 @@
 #ifndef HYP_LIB_LOG_H
 #define HYP_LIB_LOG_H
 
+#include <stddef.h>
+#include <stdint.h>
+
+#define LOG_HISTORY 8192 /* bytes, a power of two */
+
 enum log_level {
 	LOG_ERROR, /* always shown */
 	LOG_INFO,  /* shown unless asked to be quiet */
@@ -18,6 +23,15 @@ void log_set_level(enum log_level level);
  * than a line of 200 bytes is cut. The format is hyp/lib/printf.h's. Any hart, no lock needed.
  */
 void log_line(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Keep "gnomon: ", @line and its end in what log_history() tells; it is shown otherwise. */
+void log_keep(const char *line);
+
+/**
+ * What was printed last, as lines that end in '\n': as much of it as is kept and fits into @room
+ * bytes at @to, where the first line may lack its beginning. Returns how many bytes that is.
+ */
+size_t log_history(char *to, size_t room);
 
 #define log_error(...) log_line(LOG_ERROR, __VA_ARGS__)
 #define log_info(...)  log_line(LOG_INFO, __VA_ARGS__)

@@ -101,6 +101,9 @@ struct shadow {
 	struct shadow_state *state; /* NULL: none yet */
 };
 
+/* Once, on the boot hart, before any vcpu is loaded: find out what its satp can hold. */
+void shadow_probe(void);
+
 /**
  * Begin with no shadow at all, for the VM that @gs is of. All memory comes from gs->pool and is
  * given back with it; a new begin forgets what an earlier one had.

@@ -33,12 +33,14 @@ const char *const shadow_policy_names[SHADOW_POLICIES] = {
 /* ASIDs the host's satp holds, less one; 0 where it has none. */
 static uint64_t asids;
 
-static void probe_asids(void)
+void shadow_probe(void)
 {
 	csr_write(CSR_SATP, map_satp | (uint64_t)SATP_ASID_MASK << SATP_ASID_SHIFT);
 	asids = csr_read(CSR_SATP) >> SATP_ASID_SHIFT & SATP_ASID_MASK;
 	csr_write(CSR_SATP, map_satp);
 	sfence_all();
+	if (shadow_has_windows())
+		shadow_windows_init();
 }
 
 bool shadow_has_asids(void)
@@ -163,7 +165,6 @@ static struct shadow_space *enter_space(struct shadow_state *st, struct shadow_v
 	w->space = space;
 	w->satps = space->satp;
 	w->atp = atp;
-	atomic_fetch_or(&st->gs->harts, UINT64_C(1) << this_hart()->index);
 	return space;
 }
 
@@ -310,7 +311,6 @@ enum err shadow_init(struct shadow *s, struct gstage *gs, enum shadow_policy pol
 
 	if (e)
 		return e;
-	probe_asids();
 	st = phys_pointer(at);
 	st->shadow = s;
 	st->gs = gs;
@@ -319,8 +319,6 @@ enum err shadow_init(struct shadow *s, struct gstage *gs, enum shadow_policy pol
 	st->batch = PROTECTED_AT_ONCE;
 	st->state_allowed = patch;
 	st->windowed = shadow_has_windows();
-	if (st->windowed)
-		shadow_windows_init();
 	*s = (struct shadow){ .policy = policy,
 			      .patch = patch,
 			      .code_seq = s->code_seq + 1,

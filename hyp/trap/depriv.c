@@ -10,6 +10,7 @@
 
 #include "hyp/arch/cpu.h"
 #include "hyp/arch/insn.h"
+#include "hyp/sched/sched.h"
 #include "hyp/vm/vm.h"
 #include "sbi/serve/serve.h"
 
@@ -166,8 +167,9 @@ struct vcpu *trap_exit_depriv(struct vcpu *v)
 	o = trap_dispatch(handlers, v, csr_read(CSR_SCAUSE));
 	if (o != OUTCOME_RESUME)
 		trap_carry_out(v, o);
-	if (atomic_load_explicit(&v->requests, memory_order_relaxed) || v->waiting)
-		v = trap_idle();
+	if ((atomic_load_explicit(&v->requests, memory_order_relaxed) || v->waiting) &&
+	    !sched_stays(v))
+		trap_next();
 	depriv_prepare(v);
 	return v;
 }

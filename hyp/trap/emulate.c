@@ -87,7 +87,7 @@ static void register_write(struct vcpu *v, const struct insn *i, uint64_t value)
 
 static COLD enum outcome end_vm(struct vcpu *v, const struct mmio *m)
 {
-	vm_end(v->vm, m->reset ? VM_RESET : VM_SHUTDOWN, m->status);
+	vm_end(v->vm, m->reset ? VM_RESET : m->status ? VM_FAILED : VM_SHUTDOWN, m->status);
 	return OUTCOME_RESUME;
 }
 

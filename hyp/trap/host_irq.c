@@ -5,37 +5,70 @@
 #include "hyp/trap/trap.h"
 
 #include "hyp/arch/cpu.h"
-#include "hyp/drv/console.h"
+#include "hyp/drv/alarm.h"
 #include "hyp/drv/host.h"
 #include "hyp/drv/plic.h"
+#include "hyp/drv/serial.h"
+#include "hyp/drv/terminal.h"
+#include "hyp/monitor/monitor.h"
+#include "hyp/sched/sched.h"
 #include "hyp/vcpu/timer.h"
 #include "hyp/vm/vm.h"
 
-/* The kick's reason is in vcpu->requests, which the run loop reads next, and not before. */
+/* The kick's reason is in vcpu->requests, which the run loop reads next, and not before; or it is
+ * about another vcpu. */
 enum outcome host_irq_software(struct vcpu *v)
 {
-	(void)v;
 	csr_clear(CSR_SIP, IRQ_BIT(IRQ_SSI));
 	fence_all();
+	if (sched_was_called() && v)
+		atomic_fetch_or(&v->requests, VCPU_REQ_SCHED);
 	return OUTCOME_RESUME;
 }
 
+/* What it shows live is due. */
+static void serve_monitor(void)
+{
+	if (monitor_deadline() <= csr_read(CSR_TIME))
+		monitor_tick();
+	timer_host_set(TIMER_MONITOR, monitor_deadline());
+}
+
+/* It has come for the guest, for the scheduler, or, on QEMU 7.2, for nobody any more. */
 enum outcome host_irq_timer(struct vcpu *v)
 {
-	timer_fired(v);
+	uint64_t now = csr_read(CSR_TIME);
+
+	if (timer_host_came(TIMER_GUEST, now))
+		timer_fired(v);
+	if (timer_host_came(TIMER_SCHED, now) && v)
+		atomic_fetch_or(&v->requests, VCPU_REQ_SCHED);
+	if (timer_host_came(TIMER_MONITOR, now))
+		serve_monitor();
 	return OUTCOME_RESUME;
 }
 
-static void serve_console(void)
+static void serve_port(struct port_event e)
 {
-	struct vm *vm = vm_at_console();
-	bool ready = console_interrupt();
+	struct vm *vm = e.port->owner;
 
-	if (!vm)
-		return;
-	if (ready)
-		uart_console_ready(&vm->board);
-	uart_input(&vm->board);
+	if (vm)
+		uart_port_event(&vm->board, e);
+	else
+		monitor_terminal();
+}
+
+static void serve_terminal(void)
+{
+	struct serial *control = serial_find(SERIAL_CONTROL);
+	struct port_event e;
+
+	terminal_interrupt();
+	while (terminal_next_event(&e))
+		serve_port(e);
+	if (control && serial_take_event(control))
+		monitor_control();
+	timer_host_set(TIMER_MONITOR, monitor_deadline());
 }
 
 enum outcome host_irq_external(struct vcpu *v)
@@ -44,8 +77,8 @@ enum outcome host_irq_external(struct vcpu *v)
 
 	(void)v;
 	while ((source = plic_host_claim()) != 0) {
-		if (source == host.uart_irq)
-			serve_console();
+		if (source == host.uart_irq || serial_interrupt(source) || alarm_interrupt(source))
+			serve_terminal();
 		plic_host_complete(source);
 	}
 	return OUTCOME_RESUME;
@@ -58,7 +91,7 @@ void host_irq_poll(void)
 
 	if (pending & IRQ_BIT(IRQ_SSI))
 		host_irq_software(v);
-	if ((pending & IRQ_BIT(IRQ_STI)) && v)
+	if (pending & IRQ_BIT(IRQ_STI))
 		host_irq_timer(v);
 	if (pending & IRQ_BIT(IRQ_SEI))
 		host_irq_external(v);

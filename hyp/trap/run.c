@@ -2,17 +2,20 @@
  * The run loop: dispatch by cause, carry the outcome out, choose who runs next.
  *
  * A trap of the guest arrives in trap_exit(), or in depriv.c's; what it returns is entered. Where
- * nothing can run the hart waits in trap_idle(). Next to read: the row of the cause that interests
- * you.
+ * another vcpu may have to run, or none can, trap_next() goes on instead. Next to read: the row of
+ * the cause that interests you.
  */
 #include "hyp/trap/trap.h"
 
 #include "hyp/arch/cpu.h"
+#include "hyp/arch/insn.h"
 #include "hyp/lib/check.h"
 #include "hyp/lib/exit.h"
 #include "hyp/lib/log.h"
 #include "hyp/sched/sched.h"
 #include "hyp/trap/frame.h"
+#include "hyp/vcpu/latency.h"
+#include "hyp/vcpu/timer.h"
 #include "hyp/vm/vm.h"
 #include "sbi/serve/serve.h"
 
@@ -24,13 +27,33 @@ _Static_assert(offsetof(struct frame, host_tp) == FRAME_HOST_TP, "FRAME_HOST_TP"
 
 _Noreturn void trap_bug(void);
 
+/* The hart may be another's meanwhile: sched.c. */
+static enum outcome wait_for_interrupt(struct vcpu *v)
+{
+	v->frame.pc += 4;
+	v->waiting = true;
+	atomic_fetch_or(&v->requests, VCPU_REQ_SCHED);
+	return OUTCOME_RESUME;
+}
+
 /*
  * What is legal for HS-mode but not for the guest: hypervisor instructions, counters and CSRs that
  * are switched off. The guest's hart has none of them, so it gets what a hart without gives.
  */
 static enum outcome virtual_instruction(struct vcpu *v)
 {
-	return outcome_inject(v, CAUSE_ILLEGAL, csr_read(CSR_STVAL));
+	uint64_t stval = csr_read(CSR_STVAL);
+	uint32_t bits = (uint32_t)stval;
+
+	if (!stval) {
+		enum mmu_what fetched = v->mmu->fetch(v, &bits);
+
+		if (fetched != MMU_FETCHED)
+			return outcome_of(v, fetched);
+	}
+	if (bits == INSN_WFI && !vcpu_regime(v).user)
+		return wait_for_interrupt(v);
+	return outcome_inject(v, CAUSE_ILLEGAL, stval);
 }
 
 /* By EXIT_ROW. What has no row is delegated or can't happen. */
@@ -65,19 +88,38 @@ COLD void trap_carry_out(struct vcpu *v, enum outcome o)
 	if (o == OUTCOME_INJECT)
 		vcpu_inject(v, v->fault.cause, v->fault.tval);
 	else
-		vm_end(v->vm, VM_SHUTDOWN, EXIT_STOPPED);
+		vm_end(v->vm, VM_FAILED, EXIT_STOPPED);
 }
 
-/* Wait until some vcpu can run on this hart. Interrupts are looked at, never taken. */
-COLD struct vcpu *trap_idle(void)
+static _Noreturn void enter(struct vcpu *v)
+{
+	v->backend->prepare(v);
+	sbi_tell_steal(v);
+	if (latency_is_on(v))
+		latency_enter(v, csr_read(CSR_TIME));
+	if (v->depriv.windowed)
+		trap_enter_window(v);
+	trap_enter(v);
+}
+
+/* Interrupts are looked at, never taken. */
+COLD _Noreturn void trap_next(void)
 {
 	struct vcpu *v;
 
-	while (!(v = sched_next())) {
-		cpu_wait();
-		host_irq_poll();
+	for (;;) {
+		switch (sched_next(&v)) {
+		case SCHED_RUN:
+			enter(v);
+		case SCHED_PARKED:
+			vm_park(v);
+			break;
+		case SCHED_WAIT:
+		default:
+			cpu_wait();
+			host_irq_poll();
+		}
 	}
-	return v;
 }
 
 struct vcpu *trap_exit(struct vcpu *v)
@@ -93,23 +135,20 @@ struct vcpu *trap_exit(struct vcpu *v)
 			trap_carry_out(v, o);
 	}
 	/* What the requests are about is read after they are taken, in sched.c. */
-	if (__builtin_expect(atomic_load_explicit(&v->requests, memory_order_relaxed) != 0, 0))
-		return trap_idle();
+	if (__builtin_expect(atomic_load_explicit(&v->requests, memory_order_relaxed) != 0, 0) &&
+	    !sched_stays(v))
+		trap_next();
 	return v;
 }
 
 _Noreturn void trap_loop(void)
 {
-	struct vcpu *v;
-
 	csr_write(CSR_SSCRATCH, 0);
 	csr_write(CSR_STVEC, (uint64_t)(uintptr_t)trap_entry);
 	csr_write(CSR_SIE, IRQ_BIT(IRQ_SSI) | IRQ_BIT(IRQ_SEI));
-	v = trap_idle();
-	v->backend->prepare(v);
-	if (v->depriv.windowed)
-		trap_enter_window(v);
-	trap_enter(v);
+	timer_host_begin();
+	sched_begin();
+	trap_next();
 }
 
 _Noreturn void trap_bug(void)

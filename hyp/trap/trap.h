@@ -21,19 +21,25 @@ static inline enum outcome outcome_inject(struct vcpu *v, enum cause cause, uint
 	return OUTCOME_INJECT;
 }
 
-/* The loop of this hart: run vcpus, for ever. stvec and sscratch are set here. */
+/* The loop of this hart: run vcpus, for ever. Everything that this hart needs for it is set here. */
 _Noreturn void trap_loop(void);
+
+/* Go on with whoever is to run, when there is one. What is on the stack is lost. */
+_Noreturn void trap_next(void);
 
 /* Entered by entry.S with the vcpu that left the guest; returns the one to enter. One for each
  * backend: run.c, depriv.c. */
 struct vcpu *trap_exit(struct vcpu *v);
 struct vcpu *trap_exit_depriv(struct vcpu *v);
 
+/* The same for both, where exits are timed: timed.c. */
+struct vcpu *trap_exit_timed(struct vcpu *v);
+
 /* Enter @v's guest: entry.S; window.S, where it has a window. */
 _Noreturn void trap_enter(struct vcpu *v);
 _Noreturn void trap_enter_window(struct vcpu *v);
 
-/* What both need: for a cause without a handler, for an outcome but RESUME, for a vcpu to run. */
+/* What both need: for a cause without a handler, for an outcome but RESUME. */
 enum outcome trap_unknown(struct vcpu *v, uint64_t cause);
 
 /* Count the exit and handle it by the table of @v's backend. */
@@ -49,7 +55,6 @@ static inline enum outcome trap_dispatch(trap_handler *const handlers[EXIT_ROWS]
 	return handlers[row](v);
 }
 void trap_carry_out(struct vcpu *v, enum outcome o);
-struct vcpu *trap_idle(void);
 
 /* Guest page faults: fault.c. Device accesses: emulate.c. Interrupts of the host: host_irq.c. */
 enum outcome trap_guest_page_fault(struct vcpu *v);

@@ -21,10 +21,11 @@ struct vcpu;
 /* Row of the tables that stand further down in the house. */
 enum backend_kind { KIND_HEXT, KIND_DEPRIV, BACKENDS };
 
-/* All but .init and .reset_csrs: own hart; all but .load, too: the vcpu is loaded there. */
+/* All but .init, .reset_csrs and .deadline: own hart; all but .load, too: the vcpu is loaded there. */
 struct backend {
 	const char *name;
 	enum backend_kind kind;
+	void (*entry)(void); /* for stvec: vcpu_set_vector() */
 
 	/* Once, when the VM is made: memory for @v from @pool. Returns OK or ERR_NOMEM. */
 	enum err (*init)(struct vcpu *v, struct frame_pool *pool);
@@ -46,11 +47,14 @@ struct backend {
 	bool (*irq_clear_software)(struct vcpu *v);
 	void (*timer_set)(struct vcpu *v, uint64_t when);
 	void (*timer_fired)(struct vcpu *v);
+	/* At what `time` its timer will end a wait for an interrupt; @v isn't loaded anywhere. */
+	uint64_t (*deadline)(const struct vcpu *v);
 };
 
-/* hyp/trap/entry.S: for stvec, set with .load. */
+/* hyp/trap/entry.S: for stvec. */
 void trap_entry(void);
 void trap_entry_depriv(void);
+void trap_entry_timed(void);
 /* The same where there are windows: for shadow_window_load(). */
 void trap_arrive(void);
 void trap_from_hypervisor(void);

@@ -5,6 +5,7 @@
 #ifndef HYP_VCPU_CSR_H
 #define HYP_VCPU_CSR_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct isa;
@@ -16,6 +17,7 @@ struct vcpu_csrs {
 	uint64_t scounteren, senvcfg;
 	uint64_t sstateen0; /* where the host has Smstateen */
 	uint64_t stimecmp;  /* where the guest has Sstc */
+	bool user;	    /* the privilege it was in; hext.c */
 };
 
 /* Hardware to memory, and back. @isa tells which of the conditional ones are the guest's. */

@@ -172,13 +172,19 @@ static void depriv_timer_set(struct vcpu *v, uint64_t when)
 
 	s->stimecmp = when;
 	s->sip &= ~IRQ_BIT(IRQ_STI);
-	timer_host_set(v->isa, depriv_sip(v) & IRQ_BIT(IRQ_STI) ? TIMER_NEVER : when);
+	timer_host_set(TIMER_GUEST, depriv_sip(v) & IRQ_BIT(IRQ_STI) ? TIMER_NEVER : when);
 }
 
 static void depriv_timer_fired(struct vcpu *v)
 {
-	timer_host_set(v->isa, TIMER_NEVER);
 	v->depriv.state->sip |= IRQ_BIT(IRQ_STI);
+}
+
+static uint64_t depriv_deadline(const struct vcpu *v)
+{
+	const struct state_page *s = v->depriv.state;
+
+	return s->sie & IRQ_BIT(IRQ_STI) ? s->stimecmp : TIMER_NEVER;
 }
 
 static void depriv_irq_sync(struct vcpu *v)
@@ -224,13 +230,14 @@ static void depriv_load(struct vcpu *v)
 {
 	struct depriv *d = &v->depriv;
 
+	atomic_fetch_or(&v->gstage->harts, UINT64_C(1) << this_hart()->index);
 	d->windowed = shadow_has_windows();
 	d->has_asids = shadow_has_asids();
 	if (d->windowed)
 		shadow_window_load(v, (uint64_t)(uintptr_t)trap_arrive,
 				   (uint64_t)(uintptr_t)trap_from_hypervisor);
 	else
-		csr_write(CSR_STVEC, (uint64_t)(uintptr_t)trap_entry_depriv);
+		vcpu_set_vector(v);
 	csr_clear(CSR_SSTATUS, SSTATUS_SUM | SSTATUS_MXR | SSTATUS_SPP);
 	csr_set(CSR_SSTATUS, SSTATUS_SPIE);
 	if (v->isa->host_has_stateen)
@@ -251,15 +258,15 @@ static void depriv_load(struct vcpu *v)
 	d->satp = d->host_satp;
 	d->stale = true;
 	depriv_timer_set(v, d->state->stimecmp);
-	csr_set(CSR_SIE, IRQ_BIT(IRQ_STI));
 }
 
 static void depriv_unload(struct vcpu *v)
 {
 	save_units(v);
-	csr_clear(CSR_SIE, IRQ_BIT(IRQ_STI));
+	timer_host_set(TIMER_GUEST, TIMER_NEVER);
 	csr_write(CSR_SATP, v->depriv.host_satp);
 	sfence_all();
+	atomic_fetch_and(&v->gstage->harts, ~(UINT64_C(1) << this_hart()->index));
 }
 
 static void depriv_begin(struct vcpu *v)
@@ -420,6 +427,7 @@ void depriv_prepare(struct vcpu *v)
 const struct backend backend_depriv = {
 	.name = "depriv",
 	.kind = KIND_DEPRIV,
+	.entry = trap_entry_depriv,
 	.init = depriv_init,
 	.reset_csrs = depriv_reset_csrs,
 	.load = depriv_load,
@@ -434,4 +442,5 @@ const struct backend backend_depriv = {
 	.irq_clear_software = depriv_irq_clear_software,
 	.timer_set = depriv_timer_set,
 	.timer_fired = depriv_timer_fired,
+	.deadline = depriv_deadline,
 };

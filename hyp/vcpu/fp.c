@@ -6,7 +6,8 @@
  * back when it leaves a hart with FS or VS dirty.
  *
  * Invariant: hart->fp == v and v->fp_on == hart together mean that the hart's registers hold v's
- * state; memory is older than them only while sstatus says dirty.
+ * state; memory is older than them only while v is loaded and, but for control registers, sstatus
+ * says dirty.
  */
 #include "hyp/vcpu/fp.h"
 
@@ -23,17 +24,22 @@ void fp_registers_save(struct fp_state *to);
 void fp_registers_load(const struct fp_state *from);
 void v_registers_save(struct fp_state *to);
 void v_registers_load(const struct fp_state *from);
+void fp_control_save(struct fp_state *to);
+void v_control_save(struct fp_state *to);
 
-/* With VS on only while the vector CSRs are read: the hypervisor runs with what the guest left. */
+static size_t v_bytes;
+
+void fp_probe(bool has_v)
+{
+	if (!has_v)
+		return;
+	csr_set(CSR_SSTATUS, SSTATUS_VS_INIT);
+	v_bytes = 32 * csr_read(CSR_VLENB);
+}
+
 size_t fp_state_bytes(bool has_v)
 {
-	size_t v = 0;
-
-	if (has_v) {
-		csr_set(CSR_SSTATUS, SSTATUS_VS_INIT);
-		v = 32 * csr_read(CSR_VLENB);
-	}
-	return sizeof(struct fp_state) + v;
+	return sizeof(struct fp_state) + (has_v ? v_bytes : 0);
 }
 
 static bool is_here(const struct vcpu *v)
@@ -64,16 +70,22 @@ void fp_load(struct vcpu *v)
 	mark_clean(v->isa);
 }
 
+/*
+ * QEMU, up to 10 at least, doesn't make the hypervisor's FS and VS dirty where a guest in VS-mode
+ * writes fcsr, vstart or vcsr as CSRs, or an instruction sets nothing but fflags: these are always
+ * saved.
+ */
 void fp_save(struct vcpu *v)
 {
 	uint64_t sstatus = csr_read(CSR_SSTATUS);
 
 	if (!is_here(v))
 		return;
-	if (v->isa->has_f && (sstatus & SSTATUS_FS) == SSTATUS_FS)
-		fp_registers_save(v->fp);
-	if (v->isa->has_v && (sstatus & SSTATUS_VS) == SSTATUS_VS)
-		v_registers_save(v->fp);
+	if (v->isa->has_f)
+		((sstatus & SSTATUS_FS) == SSTATUS_FS ? fp_registers_save
+						      : fp_control_save)(v->fp);
+	if (v->isa->has_v)
+		((sstatus & SSTATUS_VS) == SSTATUS_VS ? v_registers_save : v_control_save)(v->fp);
 	mark_clean(v->isa);
 }
 

@@ -19,6 +19,9 @@ struct fp_state {
 
 struct vcpu;
 
+/* Once, on the boot hart, before any vcpu is loaded; @has_v: whether the core has the V extension. */
+void fp_probe(bool has_v);
+
 /* Bytes of a state on this host; @has_v: with vector registers. */
 size_t fp_state_bytes(bool has_v);
 

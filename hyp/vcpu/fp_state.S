@@ -20,6 +20,9 @@ fp_registers_save:
 	.irp	n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
 	fsd	f\n, 8 * \n(a0)
 	.endr
+	/* void fp_control_save(struct fp_state *a0) */
+	.globl	fp_control_save
+fp_control_save:
 	frcsr	t0
 	sd	t0, OFFSET_FCSR(a0)
 	ret
@@ -56,6 +59,15 @@ v_registers_save:
 	vs8r.v	v16, (a0)
 	add	a0, a0, t0
 	vs8r.v	v24, (a0)
+	ret
+
+	/* void v_control_save(struct fp_state *a0): those that are written as CSRs */
+	.globl	v_control_save
+v_control_save:
+	csrr	t0, vstart
+	sd	t0, OFFSET_VSTART(a0)
+	csrr	t0, vcsr
+	sd	t0, OFFSET_VCSR(a0)
 	ret
 
 	/* void v_registers_load(const struct fp_state *a0): vsetvl before vstart, which it clears */

@@ -29,6 +29,24 @@ static void hext_reset_csrs(struct vcpu *v)
 	v->timer = TIMER_NEVER;
 }
 
+/* SPVP still holds the privilege the guest was in: "Hypervisor Status Register". */
+static bool was_supervisor(void)
+{
+	return (csr_read(CSR_HSTATUS) & HSTATUS_SPVP) != 0;
+}
+
+/* The privilege that sret leads to. */
+static void set_privilege(bool user)
+{
+	if (user) {
+		csr_clear(CSR_SSTATUS, SSTATUS_SPP);
+		csr_clear(CSR_HSTATUS, HSTATUS_SPVP);
+	} else {
+		csr_set(CSR_SSTATUS, SSTATUS_SPP);
+		csr_set(CSR_HSTATUS, HSTATUS_SPVP);
+	}
+}
+
 /* The hypervisor's registers that decide what the guest may do by itself. */
 static void load_controls(const struct isa *isa)
 {
@@ -40,17 +58,16 @@ static void load_controls(const struct isa *isa)
 		csr_write(CSR_HSTATEEN0, isa->hstateen0);
 	csr_write(CSR_HTIMEDELTA, 0);
 	csr_write(CSR_HGEIE, 0);
-	csr_write(CSR_HSTATUS, HSTATUS_VSXL_64 | HSTATUS_SPV | HSTATUS_SPVP);
+	/* VTW: a guest that waits leaves its hart to others, and is seen to be idle. */
+	csr_write(CSR_HSTATUS, HSTATUS_VSXL_64 | HSTATUS_SPV | HSTATUS_VTW);
 	/* They would widen what HLVX, and a guest's loads, may read. */
 	csr_clear(CSR_SSTATUS, SSTATUS_SUM | SSTATUS_MXR);
+	csr_set(CSR_SSTATUS, SSTATUS_SPIE);
 }
 
 /*
- * The timer, by what the host and the guest have:
- *
- *   guest has Sstc              vstimecmp raises VSTIP by itself
- *   host has Sstc, guest hasn't stimecmp interrupts the hypervisor, hvip.VSTIP is set
- *   neither                     the firmware's timer does
+ * The timer, by what the guest has: with Sstc vstimecmp raises VSTIP by itself; without, the host's
+ * timer interrupts the hypervisor, and hvip.VSTIP is set.
  */
 static void hext_timer_set(struct vcpu *v, uint64_t when)
 {
@@ -60,61 +77,59 @@ static void hext_timer_set(struct vcpu *v, uint64_t when)
 	}
 	v->timer = when;
 	csr_clear(CSR_HVIP, IRQ_BIT(IRQ_VSTI));
-	timer_host_set(v->isa, when);
+	timer_host_set(TIMER_GUEST, when);
 }
 
 static void hext_timer_fired(struct vcpu *v)
 {
 	v->timer = TIMER_NEVER;
-	timer_host_set(v->isa, TIMER_NEVER);
 	csr_set(CSR_HVIP, IRQ_BIT(IRQ_VSTI));
 }
 
-/*
- * A guest with Sstc leaves the host's timer idle; it is left pending, and its interrupt off. That
- * costs nothing, and keeps QEMU 7.2 from losing the guest's: on every entry to a guest it looks
- * for something pending, without its lock where vstimecmp is concerned, and withdraws an interrupt
- * that vstimecmp raises at that very moment, unless something else is pending too.
- */
-static void timer_load(const struct vcpu *v)
+/* When an interrupt of the timer will end its wait; it isn't loaded. */
+static uint64_t hext_deadline(const struct vcpu *v)
 {
-	if (v->isa->has_sstc) {
-		csr_clear(CSR_SIE, IRQ_BIT(IRQ_STI));
-		csr_write(CSR_STIMECMP, 0);
-	} else {
-		timer_host_set(v->isa, v->timer);
-		csr_set(CSR_SIE, IRQ_BIT(IRQ_STI));
-	}
+	if (!(v->csr.sie & IRQ_BIT(IRQ_STI)))
+		return TIMER_NEVER;
+	return v->isa->has_sstc ? v->csr.stimecmp : v->timer;
 }
 
-static void timer_unload(const struct vcpu *v)
+/* What came while it was away pends at once: nobody looks at the host's timer before the vcpu is
+ * entered or has left again. */
+static void load_timer(struct vcpu *v)
 {
-	csr_clear(CSR_SIE, IRQ_BIT(IRQ_STI));
-	if (v->isa->has_sstc)
-		csr_write(CSR_VSTIMECMP, TIMER_NEVER);
+	if (v->timer <= csr_read(CSR_TIME))
+		hext_timer_fired(v);
+	timer_host_set(TIMER_GUEST, v->timer);
 }
 
 static void hext_load(struct vcpu *v)
 {
 	struct hart *h = this_hart();
 
-	csr_write(CSR_STVEC, (uint64_t)(uintptr_t)trap_entry);
+	vcpu_set_vector(v);
 	load_controls(v->isa);
+	set_privilege(v->csr.user);
 	gstage_enter(v->gstage, h->index, &h->vmid_flushed);
 	vcpu_csrs_load(&v->csr, v->isa);
 	fp_load(v);
-	timer_load(v);
+	load_timer(v);
 }
 
 static void hext_unload(struct vcpu *v)
 {
 	fp_save(v);
+	v->csr.user = !was_supervisor();
 	vcpu_csrs_save(&v->csr, v->isa);
-	timer_unload(v);
+	if (v->isa->has_sstc)
+		csr_write(CSR_VSTIMECMP, TIMER_NEVER);
+	timer_host_set(TIMER_GUEST, TIMER_NEVER);
 	/* No interrupt of the guest's may wake this hart now. */
 	csr_write(CSR_VSIE, 0);
 	csr_write(CSR_HVIP, 0);
 	csr_write(CSR_HGATP, 0);
+	/* What is loaded next may live in U-mode: its sret must not lead to VU. */
+	csr_clear(CSR_HSTATUS, HSTATUS_SPV);
 }
 
 /* Everything is in the hardware already. */
@@ -128,15 +143,8 @@ static void hext_begin(struct vcpu *v)
 	(void)v;
 	csr_write(CSR_VSATP, 0);
 	csr_clear(CSR_VSSTATUS, SSTATUS_SIE);
-	csr_set(CSR_SSTATUS, SSTATUS_SPP | SSTATUS_SPIE);
-	csr_set(CSR_HSTATUS, HSTATUS_SPV | HSTATUS_SPVP);
+	set_privilege(false);
 	hfence_vvma_all();
-}
-
-/* SPVP still holds the privilege the guest was in: "Hypervisor Status Register". */
-static bool was_supervisor(void)
-{
-	return (csr_read(CSR_HSTATUS) & HSTATUS_SPVP) != 0;
 }
 
 static void hext_inject(struct vcpu *v, enum cause cause, uint64_t tval)
@@ -153,8 +161,7 @@ static void hext_inject(struct vcpu *v, enum cause cause, uint64_t tval)
 	csr_write(CSR_VSCAUSE, cause);
 	csr_write(CSR_VSTVAL, tval);
 	v->frame.pc = align_down(csr_read(CSR_VSTVEC), 4);
-	csr_set(CSR_SSTATUS, SSTATUS_SPP);
-	csr_set(CSR_HSTATUS, HSTATUS_SPVP);
+	set_privilege(false);
 }
 
 static struct regime hext_regime(const struct vcpu *v)
@@ -214,6 +221,7 @@ static enum err hext_init(struct vcpu *v, struct frame_pool *pool)
 const struct backend backend_hext = {
 	.name = "hext",
 	.kind = KIND_HEXT,
+	.entry = trap_entry,
 	.init = hext_init,
 	.reset_csrs = hext_reset_csrs,
 	.load = hext_load,
@@ -228,4 +236,5 @@ const struct backend backend_hext = {
 	.irq_clear_software = hext_irq_clear_software,
 	.timer_set = hext_timer_set,
 	.timer_fired = hext_timer_fired,
+	.deadline = hext_deadline,
 };

@@ -158,7 +158,6 @@ void isa_init(struct isa *isa, const char *from, const char *mask, size_t mask_b
 		isa->henvcfg |= row->henvcfg;
 	}
 	isa->host_has_stateen = isa_has(from, "smstateen") || isa_has(from, "ssstateen");
-	isa->host_has_sstc = isa_has(from, "sstc") && (can & HENVCFG_STCE);
 	isa->hstateen0 =
 		HSTATEEN0_SENVCFG | (isa_has(isa->string, "ssstateen") ? HSTATEEN0_SE0 : 0);
 	isa->has_sstc = isa_has(isa->string, "sstc");

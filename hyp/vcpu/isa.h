@@ -20,12 +20,11 @@ struct isa {
 	bool has_f, has_v; /* floating-point, vector state: exists and is switched */
 	uint64_t hcounteren;
 	bool host_has_stateen;
-	bool host_has_sstc;
 	bool has_svnapot, has_svpbmt, has_svinval;
 	bool adue; /* hardware sets A and D for this guest */
 };
 
-/* What of henvcfg sticks on a core with H: OpenSBI's menvcfg may hold bits back. */
+/* What of henvcfg sticks on a core with H: OpenSBI's menvcfg may hold bits back. No guest is loaded. */
 uint64_t isa_probe_henvcfg(void);
 
 /**

@@ -1,6 +1,6 @@
 /*
- * A guest hart's timer, and the host's that stands in for it where the guest's isn't the
- * hardware's: hext.c, depriv.c.
+ * A guest hart's timer, and the host's one timer a hart, which stands in for it where the guest's
+ * isn't the hardware's (hext.c, depriv.c), and which the scheduler uses.
  */
 #ifndef HYP_VCPU_TIMER_H
 #define HYP_VCPU_TIMER_H
@@ -21,7 +21,16 @@ static inline void timer_fired(struct vcpu *v)
 	v->backend->timer_fired(v);
 }
 
-/* Set this hart's own timer, by what the host has. */
-void timer_host_set(const struct isa *isa, uint64_t when);
+/* Once, before any timer is set: whether harts have Sstc, and S-mode may use it. */
+void timer_host_init(bool has_sstc);
+
+/* This hart, before it sets a timer: none goes off. */
+void timer_host_begin(void);
+
+/* Interrupt this hart when `time` reaches @when, for @whose sake: TIMER_*. */
+void timer_host_set(unsigned whose, uint64_t when);
+
+/* Whether @whose timer has come; it is TIMER_NEVER then. This hart was interrupted. */
+bool timer_host_came(unsigned whose, uint64_t now);
 
 #endif

@@ -2,7 +2,8 @@
  * A guest hart's life: reset, onto a host hart and off it. See vcpu.h. What depends on how it is
  * run is its backend's.
  *
- * Invariant: exactly one hart at a time has a vcpu loaded, the one it is pinned to.
+ * Invariant: at most one hart at a time has a vcpu loaded. Which one .hart says before anything is
+ * loaded, and after everything is unloaded; whoever wants that hart to fence may rely on it.
  * Next to read: hext.c or depriv.c; hyp/trap/entry.S, how the guest is entered.
  */
 #include "hyp/vcpu/vcpu.h"
@@ -10,6 +11,8 @@
 #include "hyp/arch/cpu.h"
 #include "hyp/lib/check.h"
 #include "hyp/lib/string.h"
+#include "hyp/vcpu/irq.h"
+#include "hyp/vcpu/latency.h"
 #include "sbi/call/call.h"
 
 void vcpu_reset_csrs(struct vcpu *v)
@@ -29,27 +32,39 @@ void vcpu_reset(struct vcpu *v)
 	v->irq_software = 0;
 	v->irq_external = 0;
 	v->requests = 0;
+	v->steal = gpa(0);
 	v->state = VCPU_STOPPED;
 	v->parked = 0;
 }
 
+/* Whoever doesn't find it here yet need not fence this hart: what it remembers is dropped below. */
 void vcpu_load(struct vcpu *v)
 {
 	struct hart *h = this_hart();
 
-	CHECK(!h->vcpu && v->hart == h);
+	CHECK(!h->vcpu);
+	atomic_store(&v->hart, h);
+	__atomic_store_n(&h->vcpu, v, __ATOMIC_SEQ_CST);
 	v->backend->load(v);
+	fence_i();
 	v->frame.host_sp = (uint64_t)(uintptr_t)h->stack_top;
 	v->frame.host_tp = (uint64_t)(uintptr_t)h;
-	h->vcpu = v;
+	irq_sync(v);
+}
+
+void vcpu_set_vector(const struct vcpu *v)
+{
+	if (!v->depriv.windowed)
+		csr_write(CSR_STVEC, (uint64_t)(uintptr_t)(latency_is_on(v) ? trap_entry_timed
+									    : v->backend->entry));
 }
 
 void vcpu_unload(void)
 {
-	struct vcpu *v = this_hart()->vcpu;
+	struct hart *h = this_hart();
 
-	v->backend->unload(v);
-	this_hart()->vcpu = NULL;
+	h->vcpu->backend->unload(h->vcpu);
+	__atomic_store_n(&h->vcpu, NULL, __ATOMIC_SEQ_CST);
 }
 
 void vcpu_begin(struct vcpu *v, struct vcpu_start s)
@@ -63,12 +78,44 @@ void vcpu_begin(struct vcpu *v, struct vcpu_start s)
 	fence_i();
 }
 
+/* The list is taken whole, so that what was taken can't come back while somebody pushes. */
+void vcpu_wake(struct vcpu *v)
+{
+	struct hart *h = atomic_load(&v->hart);
+	struct sbi_harts target = { 1, h->id };
+
+	if (atomic_exchange(&v->is_woken, 1))
+		return;
+	v->woken_next = __atomic_load_n(&h->woken, __ATOMIC_RELAXED);
+	while (!__atomic_compare_exchange_n(&h->woken, &v->woken_next, v, false, __ATOMIC_SEQ_CST,
+					    __ATOMIC_RELAXED))
+		;
+	if (h != this_hart())
+		sbi_send_ipi(target);
+	else if (h->vcpu)
+		atomic_fetch_or(&h->vcpu->requests, VCPU_REQ_SCHED);
+}
+
+struct vcpu *vcpu_take_woken(struct hart *h)
+{
+	return __atomic_exchange_n(&h->woken, NULL, __ATOMIC_SEQ_CST);
+}
+
+/*
+ * Either @v is seen to be loaded, and then its hart reads the request before it enters the guest or
+ * after it has unloaded it; or it isn't, and then whoever unloaded it may not have seen the request.
+ */
 void vcpu_kick(struct vcpu *v, uint32_t bits)
 {
 	uint32_t before = atomic_fetch_or(&v->requests, bits);
-	struct sbi_harts target = { 1, v->hart->id };
+	struct hart *h = atomic_load(&v->hart);
+	struct sbi_harts target = { 1, h->id };
 
-	/* Whoever set the first bit has sent an IPI that is still to be answered. */
-	if (!before && v->hart != this_hart())
+	/* Whoever set the first bit has told a hart that is still to answer. */
+	if (before & ~(uint32_t)VCPU_REQ_SCHED)
+		return;
+	if (__atomic_load_n(&h->vcpu, __ATOMIC_SEQ_CST) != v)
+		vcpu_wake(v);
+	else if (h != this_hart())
 		sbi_send_ipi(target);
 }

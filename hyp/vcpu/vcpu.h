@@ -1,7 +1,7 @@
 /*
  * One guest hart.
  *
- * A vcpu's state is in the hart's registers while it is loaded (hart->vcpu points to it) and in
+ * A vcpu's state is in a hart's registers while it is loaded (hart->vcpu points to it) and in
  * struct vcpu otherwise; what of its CSRs is ever in the hart's is its backend's to say. The
  * general registers are in .frame whenever the hypervisor runs.
  */
@@ -23,6 +23,7 @@
 #include "hyp/vs-stage/walk.h"
 
 struct vm;
+struct latency;
 struct mmu;
 struct sbi_extension;
 
@@ -58,6 +59,21 @@ enum vcpu_request {
 	VCPU_REQ_IRQ = 1 << 0,	 /* an interrupt changed: irq.h */
 	VCPU_REQ_PARK = 1 << 1,	 /* its VM is coming to its end: leave the guest for good */
 	VCPU_REQ_STATE = 1 << 2, /* .state is not STARTED any more, or is to become so */
+	VCPU_REQ_SCHED = 1 << 3, /* by its own hart: choose anew who runs, or what to wait for */
+	VCPU_REQ_VECTOR = 1 << 4, /* its exits are to be timed, or not any more: latency.h */
+};
+
+/* hyp/sched/'s own; it says what they mean. */
+struct sched_group;
+struct vcpu_sched {
+	struct sched_group *group; /* its VM's */
+	uint8_t place; /* enum sched_place */
+	bool is_ready;
+	struct vcpu *next, *prev; /* in the list of its place, in order of .key */
+	uint64_t key;
+	uint64_t affinity; /* bit n: it may run on hart n */
+	uint64_t vtime, since;
+	uint64_t ran, waited, switches;
 };
 
 /* The memory fault that is being handled: what the trap told, and what hyp/mmu/ made of it. */
@@ -81,7 +97,10 @@ struct vcpu {
 	struct fast_path fast; /* second: fast.S */
 
 	/* Any hart. */
+	struct hart *_Atomic hart;     /* the host hart it is loaded on, or was last */
 	_Atomic uint32_t requests;     /* set of enum vcpu_request */
+	_Atomic uint32_t is_woken;     /* it is in some hart's .woken, next by .woken_next */
+	struct vcpu *woken_next;
 	_Atomic uint32_t state;	       /* enum vcpu_state */
 	_Atomic uint32_t irq_software; /* 1: to be set in hvip once */
 	_Atomic uint32_t irq_external; /* 1 or 0: what hvip's bit is to follow */
@@ -94,8 +113,7 @@ struct vcpu {
 	struct gstage *gstage;
 	struct shadow *shadow; /* depriv: the VM's */
 	const struct isa *isa;
-	struct hart *hart; /* the host hart it is pinned to */
-	unsigned id;	   /* the guest's hart id */
+	unsigned id; /* the guest's hart id */
 	struct fp_state *fp;
 
 	/* Its own hart only; .start belongs to whoever moved .state from STOPPED to STARTING. */
@@ -109,7 +127,12 @@ struct vcpu {
 	struct insn_memo memo;			/* trap/emulate.c: what was decoded ... */
 	struct insn transformed;		/* ... from memory, and from htinst */
 	const struct sbi_extension *sbi_recent; /* sbi/serve/serve.c */
+	gpa_t steal;			/* sbi/serve/sta.c: where it is told; .v 0: nowhere */
+	uint64_t steal_told;		/* in units of `time` */
+	uint32_t steal_sequence;
+	struct vcpu_sched sched;
 	uint64_t exits[EXIT_ROWS];
+	struct latency *_Atomic latency; /* NULL: never timed; latency.h */
 	struct depriv depriv; /* depriv; last, since it is large: the rest is to be near */
 };
 
@@ -127,6 +150,12 @@ void vcpu_reset_csrs(struct vcpu *v);
  * Put @v's state into this hart's registers; nothing else may be loaded.
  */
 void vcpu_load(struct vcpu *v);
+
+/**
+ * Let @v, which is being loaded here or is, enter the hypervisor by the vector that goes with how it
+ * is run and whether its exits are timed. Those through a window (hyp/shadow/window.c) never are.
+ */
+void vcpu_set_vector(const struct vcpu *v);
 
 /**
  * Bring the state of the vcpu that is loaded on this hart home into its struct.
@@ -155,7 +184,23 @@ static inline struct regime vcpu_regime(const struct vcpu *v)
 
 /**
  * Ask for @bits of enum vcpu_request. Any hart; the vcpu's hart looks before the guest runs on.
+ * Where it is loaded nowhere, the hart it was on last is told that it is to run.
  */
 void vcpu_kick(struct vcpu *v, uint32_t bits);
+
+/* Whether @v is in its hart's registers now. Any hart; what is not so when this returns may be so
+ * later, but then the hart remembers no translation of before. */
+static inline bool vcpu_is_loaded(const struct vcpu *v)
+{
+	const struct hart *h = atomic_load(&v->hart);
+
+	return __atomic_load_n(&h->vcpu, __ATOMIC_SEQ_CST) == v;
+}
+
+/* Let the hart it was on last look at @v, which is loaded nowhere. Any hart. */
+void vcpu_wake(struct vcpu *v);
+
+/* Take those that this, or another, hart was told to look at, linked by .woken_next. */
+struct vcpu *vcpu_take_woken(struct hart *h);
 
 #endif

@@ -1,14 +1,19 @@
 /*
  * Reading bundles. See bundle.h.
  *
+ * Invariant: a node of .node[] is one of /configurations' own, so that its name can be asked for.
+ * Next to read: dts/README.md for what properties mean, vm.c for who uses them.
+ *
  * Source of the format: U-Boot's documentation of FIT, "external data": data-offset counts from
  * the end of the tree, data-position from its start.
  */
 #include "hyp/vm/bundle.h"
 
+#include "hyp/drv/host.h"
 #include "hyp/g-stage/gstage.h"
 #include "hyp/lib/fdt.h"
 #include "hyp/lib/log.h"
+#include "hyp/lib/printf.h"
 #include "hyp/lib/string.h"
 #include "hyp/mm/phys.h"
 #include "hyp/vcpu/vcpu.h"
@@ -21,32 +26,78 @@ static enum err refuse(enum err e, const char *name, const char *what)
 	return e;
 }
 
-/* Where image @name's bytes lie. */
-static enum err find_file(const void *fit, struct frame_range where, const char *name,
-			  struct vm_file *file)
+static const void *fit_of(const struct bundle *b)
+{
+	return phys_pointer(hpa(b->where.base));
+}
+
+static const char *name_of(const struct bundle *b, unsigned i)
+{
+	return fdt_get_name(fit_of(b), b->node[i], NULL);
+}
+
+static int find_image(const void *fit, const char *name)
 {
 	int images = fdt_subnode_offset(fit, 0, "images");
-	int node = images < 0 ? images : fdt_subnode_offset(fit, images, name);
-	struct fdt_cells size, position, offset;
+
+	return images < 0 ? images : fdt_subnode_offset(fit, images, name);
+}
+
+/* Where the bytes of image @node lie in the bundle, as it says. false: it doesn't. */
+static bool image_bytes(const void *fit, int node, uint64_t *at, uint64_t *bytes)
+{
+	struct fdt_cells size = fdt_cells(fit, node, "data-size");
+	struct fdt_cells position = fdt_cells(fit, node, "data-position");
+	struct fdt_cells offset = fdt_cells(fit, node, "data-offset");
+
+	*bytes = fdt_number(size, 0, size.n);
+	*at = position.n ? fdt_number(position, 0, position.n)
+			 : align_up(fdt_totalsize(fit), 4) + fdt_number(offset, 0, offset.n);
+	return size.n && (position.n || offset.n);
+}
+
+/* Where image @name's bytes lie. */
+static enum err find_file(const struct bundle *b, const char *name, struct vm_file *file)
+{
+	int node = find_image(fit_of(b), name);
 	uint64_t at, bytes;
 
 	if (node < 0)
 		return refuse(ERR_MISSING, name, "image");
-	size = fdt_cells(fit, node, "data-size");
-	position = fdt_cells(fit, node, "data-position");
-	offset = fdt_cells(fit, node, "data-offset");
-	if (!size.n || !(position.n || offset.n))
+	if (!image_bytes(fit_of(b), node, &at, &bytes))
 		return refuse(ERR_FORMAT, name, "external data");
-	bytes = fdt_number(size, 0, size.n);
-	at = position.n ? fdt_number(position, 0, position.n)
-			: align_up(fdt_totalsize(fit), 4) + fdt_number(offset, 0, offset.n);
-	if (!bytes || !range_holds(0, where.bytes, at, bytes)) {
+	if (!bytes || !range_holds(0, b->where.bytes, at, bytes)) {
 		log_error("bundle: %s: needs bytes %lu to %lu, the bundle ends at %lu: truncated?",
-			  name, at, at + bytes, where.bytes);
+			  name, at, at + bytes, b->where.bytes);
 		return ERR_RANGE;
 	}
-	*file = (struct vm_file){ hpa(where.base + at), bytes };
+	*file = (struct vm_file){ .at = hpa(b->where.base + at), .bytes = bytes };
 	return OK;
+}
+
+/* Whether @node, a VM, has some of the bytes of @file, in its kernel or its initrd. */
+static bool has_bytes_of(const struct bundle *b, int node, const struct vm_file *file)
+{
+	static const char *const properties[] = { "kernel", "ramdisk" };
+	uint64_t from = file->at.v - b->where.base, at, bytes;
+
+	for (unsigned i = 0; i < sizeof(properties) / sizeof(properties[0]); i++) {
+		const char *name = fdt_text(fit_of(b), node, properties[i]);
+		int image = name ? find_image(fit_of(b), name) : -1;
+
+		if (image >= 0 && image_bytes(fit_of(b), image, &at, &bytes) &&
+		    (at - from < file->bytes || from - at < bytes))
+			return true;
+	}
+	return false;
+}
+
+static bool is_shared(const struct bundle *b, int node, const struct vm_file *file)
+{
+	for (unsigned i = 0; file->bytes && i < b->vms; i++)
+		if (b->node[i] != node && has_bytes_of(b, b->node[i], file))
+			return true;
+	return false;
 }
 
 /* A string that may be left out: *@text is NULL then. What is there must be a string. */
@@ -83,35 +134,78 @@ static enum err read_list(const void *fit, int node, const char *property, const
 	return *bytes && (*list)[*bytes - 1] ? refuse(ERR_FORMAT, vm, property) : OK;
 }
 
-static enum err read_numbers(const void *fit, int node, unsigned vcpus, struct vm_config *c)
+static enum err read_memory(const void *fit, int node, struct vm_config *c)
 {
 	struct fdt_cells memory = fdt_cells(fit, node, "memory");
-	struct fdt_cells n = fdt_cells(fit, node, "vcpus");
 
 	c->memory = memory.at ? fdt_number(memory, 0, memory.n) : MEMORY_DEFAULT;
-	c->vcpus = n.at ? (unsigned)fdt_number(n, 0, 1) : vcpus;
 	if (memory.n > 2 || !c->memory || !is_aligned(c->memory, PAGE_SIZE) ||
 	    c->memory > UINT64_C(1) << 52)
 		return refuse(ERR_RANGE, c->name, "memory");
-	if (n.n > 1 || !c->vcpus || c->vcpus > VCPUS_MAX)
-		return refuse(ERR_RANGE, c->name, "vcpus");
 	return OK;
 }
 
-static enum err read_files(const void *fit, int node, struct frame_range where, struct vm_config *c)
+/* One cell from @least to @most; *@value stays where it is left out. */
+static enum err read_number(const void *fit, int node, const char *property, const char *vm,
+			    unsigned least, unsigned most, unsigned *value)
+{
+	struct fdt_cells n = fdt_cells(fit, node, property);
+
+	if (!n.at)
+		return OK;
+	*value = (unsigned)fdt_number(n, 0, 1);
+	return n.n != 1 || *value < least || *value > most ? refuse(ERR_RANGE, vm, property) : OK;
+}
+
+static enum err read_numbers(const void *fit, int node, unsigned harts, struct vm_config *c)
+{
+	enum err e;
+
+	c->vcpus = harts;
+	c->weight = WEIGHT_DEFAULT;
+	if ((e = read_memory(fit, node, c)) ||
+	    (e = read_number(fit, node, "vcpus", c->name, 1, VCPUS_MAX, &c->vcpus)) ||
+	    (e = read_number(fit, node, "weight", c->name, 1, VM_WEIGHT_MAX, &c->weight)))
+		return e;
+	return read_number(fit, node, "order", c->name, 0, UINT32_MAX, &c->order);
+}
+
+/* Harts that the machine hasn't are left out; something must be left. */
+static enum err read_affinity(const void *fit, int node, unsigned harts, struct vm_config *c)
+{
+	struct fdt_cells wanted = fdt_cells(fit, node, "affinity");
+
+	for (unsigned i = 0; i < wanted.n; i++) {
+		uint64_t hart = fdt_number(wanted, i, 1);
+
+		if (hart >= HOST_HARTS_MAX)
+			return refuse(ERR_RANGE, c->name, "affinity");
+		if (hart < harts)
+			c->affinity |= UINT32_C(1) << hart;
+	}
+	if (!wanted.at || c->affinity)
+		return OK;
+	return refuse(ERR_MISSING, c->name, "affinity: the machine has none of these harts");
+}
+
+static enum err read_files(const struct bundle *b, int node, struct vm_config *c)
 {
 	const char *kernel, *ramdisk;
 	enum err e;
 
-	if ((e = read_text(fit, node, "kernel", c->name, &kernel)) ||
-	    (e = read_text(fit, node, "ramdisk", c->name, &ramdisk)))
+	if ((e = read_text(fit_of(b), node, "kernel", c->name, &kernel)) ||
+	    (e = read_text(fit_of(b), node, "ramdisk", c->name, &ramdisk)))
 		return e;
 	if (!kernel)
 		return refuse(ERR_MISSING, c->name, "kernel");
-	e = find_file(fit, where, kernel, &c->kernel);
+	e = find_file(b, kernel, &c->kernel);
 	if (!e && ramdisk)
-		e = find_file(fit, where, ramdisk, &c->initrd);
-	return e;
+		e = find_file(b, ramdisk, &c->initrd);
+	if (e)
+		return e;
+	c->kernel.shared = is_shared(b, node, &c->kernel);
+	c->initrd.shared = is_shared(b, node, &c->initrd);
+	return OK;
 }
 
 static enum err read_choices(const void *fit, int node, struct vm_config *c)
@@ -129,70 +223,225 @@ static enum err read_choices(const void *fit, int node, struct vm_config *c)
 	return OK;
 }
 
-static enum err read_config(const void *fit, int node, struct frame_range where, unsigned vcpus,
-			    struct vm_config *c)
+static bool next_name(struct name_list *list, const char **name, size_t *n)
 {
+	size_t used;
+
+	if (!list->bytes)
+		return false;
+	*name = list->at;
+	for (*n = 0; *n < list->bytes && (*name)[*n] && (*name)[*n] != ',';)
+		++*n;
+	used = *n + (*n < list->bytes);
+	list->at += used;
+	list->bytes -= used;
+	return true;
+}
+
+static bool lists(struct name_list list, const char *wanted)
+{
+	const char *name;
+	size_t n;
+
+	while (next_name(&list, &name, &n))
+		if (strlen(wanted) == n && strncmp(wanted, name, n) == 0)
+			return true;
+	return false;
+}
+
+/* It is shown on terminals, and typed. */
+static bool name_is_good(const char *name)
+{
+	size_t n = strnlen(name, VM_NAME_MAX + 1);
+
+	for (size_t i = 0; i < n; i++)
+		if (!(name[i] >= 'a' && name[i] <= 'z') && !(name[i] >= 'A' && name[i] <= 'Z') &&
+		    !(name[i] >= '0' && name[i] <= '9') && (!strchr("._-", name[i]) || !i))
+			return false;
+	return n >= 1 && n <= VM_NAME_MAX;
+}
+
+static enum err read_name(const struct bundle *b, unsigned i, struct vm_config *c)
+{
+	c->name = name_of(b, i);
+	if (!name_is_good(c->name)) {
+		log_error("bundle: VM number %u: its name is no good: %s", i + 1,
+			  err_name(ERR_FORMAT));
+		return ERR_FORMAT;
+	}
+	for (unsigned k = 0; k < i; k++)
+		if (strcmp(name_of(b, k), c->name) == 0)
+			return refuse(ERR_OVERLAP, c->name, "name of two VMs");
+	return OK;
+}
+
+enum err bundle_read(const struct bundle *b, unsigned i, unsigned harts, struct vm_config *c)
+{
+	const void *fit = fit_of(b);
+	int node = b->node[i];
 	enum err e;
 
-	*c = (struct vm_config){ .name = fdt_get_name(fit, node, NULL) };
+	*c = (struct vm_config){ 0 };
+	if ((e = read_name(b, i, c)))
+		return e;
+	c->autostart = !b->starts.at || lists(b->starts, c->name);
 	if (!fdt_lists(fit, node, "compatible", "gnomon,vm"))
 		return refuse(ERR_FORMAT, c->name, "compatible");
-	if ((e = read_numbers(fit, node, vcpus, c)) || (e = read_mode(fit, node, c)) ||
-	    (e = read_choices(fit, node, c)) ||
+	if ((e = read_numbers(fit, node, harts, c)) || (e = read_affinity(fit, node, harts, c)) ||
+	    (e = read_mode(fit, node, c)) || (e = read_choices(fit, node, c)) ||
 	    (e = read_text(fit, node, "bootargs", c->name, &c->bootargs)) ||
 	    (e = read_list(fit, node, "isa-mask", c->name, &c->isa_mask, &c->isa_mask_bytes)) ||
 	    (e = read_list(fit, node, "sbi-mask", c->name, &c->sbi_mask, &c->sbi_mask_bytes)))
 		return e;
-	return read_files(fit, node, where, c);
+	choices_from_options(&c->choices, b->args);
+	return read_files(b, node, c);
 }
 
-/*
- * The node of VM *@name, or of the default VM where that is NULL; *@name gets its name then, and
- * stays NULL where there is no default.
- */
-static enum err find_vm(struct frame_range where, const char **name, int *node)
+static uint64_t order_of(const void *fit, int node)
 {
-	const void *fit = phys_pointer(hpa(where.base));
-	int all;
-
-	if (where.bytes < FDT_V1_SIZE || fdt_check_full(fit, where.bytes) != 0)
-		return ERR_FORMAT;
-	all = fdt_subnode_offset(fit, 0, "configurations");
-	if (all >= 0 && !*name)
-		*name = fdt_text(fit, all, "default");
-	if (all < 0)
-		*name = NULL;
-	*node = *name ? fdt_subnode_offset(fit, all, *name) : -1;
-	return *node < 0 ? ERR_MISSING : OK;
+	return fdt_number(fdt_cells(fit, node, "order"), 0, 1);
 }
 
-enum err bundle_read(struct frame_range where, const char *name, unsigned vcpus,
-		     struct vm_config *config)
+/* Those that are too many are not taken; *@left_out tells. The sort is stable. */
+static void list_vms(struct bundle *b, int configurations, bool *left_out)
 {
+	const void *fit = fit_of(b);
 	int node;
-	enum err e = find_vm(where, &name, &node);
 
-	if (e == ERR_FORMAT)
-		return refuse(e, "bundle", "FIT image");
+	*left_out = false;
+	fdt_for_each_subnode (node, fit, configurations) {
+		unsigned i = b->vms;
+
+		if (i == BUNDLE_VMS_MAX) {
+			*left_out = true;
+			return;
+		}
+		for (; i > 0 && order_of(fit, b->node[i - 1]) > order_of(fit, node); i--)
+			b->node[i] = b->node[i - 1];
+		b->node[i] = node;
+		b->vms++;
+	}
+}
+
+/* Its configurations; or below 0, as libfdt has it, which can't check trees before version 17. */
+static int find_outline(const struct bundle *b)
+{
+	if (b->where.bytes < FDT_V17_SIZE || fdt_version(fit_of(b)) < 17 ||
+	    fdt_check_full(fit_of(b), b->where.bytes) != 0)
+		return -FDT_ERR_BADSTRUCTURE;
+	return fdt_subnode_offset(fit_of(b), 0, "configurations");
+}
+
+/* Who starts by itself: guest= says, or the bundle's default; by neither it is all. */
+static enum err read_starts(struct bundle *b, int configurations)
+{
+	struct name_list *starts = &b->starts;
+	const char *option = option_find(b->args, "guest", &starts->bytes);
+
+	if (!option)
+		return read_list(fit_of(b), configurations, "default", "bundle", &starts->at,
+				 &starts->bytes);
+	starts->at = option;
+	return OK;
+}
+
+static enum err no_such_vm(const struct bundle *b, const char *name)
+{
+	char there[128] = "";
+	size_t n = 0;
+
+	for (unsigned i = 0; i < b->vms && n < sizeof(there); i++)
+		if (name_is_good(name_of(b, i)))
+			n += format_text(there + n, sizeof(there) - n, " %s", name_of(b, i));
+	log_error("bundle: no VM %s; there are:%s", name, there);
+	return ERR_MISSING;
+}
+
+static enum err check_starts(const struct bundle *b)
+{
+	struct name_list list = b->starts;
+	const char *name;
+	size_t n;
+
+	while (next_name(&list, &name, &n)) {
+		char text[VM_NAME_MAX + 1] = { 0 };
+		unsigned i = 0;
+
+		memcpy(text, name, n < VM_NAME_MAX ? n : VM_NAME_MAX);
+		while (i < b->vms && strcmp(name_of(b, i), text) != 0)
+			i++;
+		if (i == b->vms || n > VM_NAME_MAX)
+			return no_such_vm(b, text);
+	}
+	return OK;
+}
+
+static enum err read_end(struct bundle *b, int configurations)
+{
+	char option[8];
+	const char *word;
+	enum err e = read_text(fit_of(b), configurations, "end", "bundle", &word);
+
 	if (e)
-		return name ? refuse(e, name, "VM of that name")
-			    : refuse(e, "bundle", "configurations");
-	return read_config(phys_pointer(hpa(where.base)), node, where, vcpus, config);
+		return e;
+	if (option_value(b->args, "end", option, sizeof(option)))
+		word = option;
+	b->never_ends = word && strcmp(word, "never") == 0;
+	return !word || b->never_ends || strcmp(word, "all") == 0
+		       ? OK
+		       : refuse(ERR_FORMAT, "bundle", "end");
 }
 
-struct choices bundle_choices(struct frame_range where, const char *name)
+enum err bundle_open(struct bundle *b, struct frame_range where, const char *args)
 {
-	const void *fit = phys_pointer(hpa(where.base));
-	struct choices c = choices_default();
-	int node;
+	int configurations;
+	bool left_out;
+	enum err e;
 
-	if (find_vm(where, &name, &node) != OK)
-		return c;
-	for (enum choice_name i = 0; i < CHOICES; i++) {
+	*b = (struct bundle){ .where = where, .args = args };
+	configurations = find_outline(b);
+	if (configurations == -FDT_ERR_BADSTRUCTURE)
+		return refuse(ERR_FORMAT, "bundle", "FIT image");
+	if (configurations < 0)
+		return refuse(ERR_MISSING, "bundle", "configurations");
+	list_vms(b, configurations, &left_out);
+	if (left_out)
+		log_error("bundle: more than %u VMs: the others are left out", BUNDLE_VMS_MAX);
+	if (!b->vms)
+		return refuse(ERR_MISSING, "bundle", "VMs");
+	if ((e = read_end(b, configurations)) || (e = read_starts(b, configurations)))
+		return e;
+	return check_starts(b);
+}
+
+static bool shares_table(const void *fit, int node, const char *args, const char *isa)
+{
+	struct choices c = choices_default();
+	const struct way *way;
+
+	for (enum choice_name i = 0; node >= 0 && i < CHOICES; i++) {
 		const char *word = fdt_text(fit, node, choice_text(i));
 
 		if (word)
 			(void)choice_set(&c, i, word);
 	}
-	return c;
+	choices_from_options(&c, args);
+	way = way_choose(&c, isa);
+	return way && way->shares_table;
+}
+
+bool bundle_shares_table(struct frame_range where, const char *args, const char *isa)
+{
+	struct bundle b = { .where = where, .args = args };
+	int configurations = find_outline(&b);
+	bool left_out;
+
+	if (configurations >= 0)
+		list_vms(&b, configurations, &left_out);
+	if (!b.vms)
+		return shares_table(NULL, -1, args, isa);
+	for (unsigned i = 0; i < b.vms; i++)
+		if (shares_table(fit_of(&b), b.node[i], args, isa))
+			return true;
+	return false;
 }

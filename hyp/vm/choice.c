@@ -3,17 +3,20 @@
  */
 #include "hyp/vm/choice.h"
 
+#include "hyp/arch/csr.h"
 #include "hyp/drv/host.h"
 #include "hyp/g-stage/gstage.h"
 #include "hyp/lib/string.h"
 #include "hyp/shadow/shadow.h"
 #include "hyp/vcpu/isa.h"
+#include "hyp/vcpu/timer.h"
 
-#define WORD_MAX 8 /* with its end; a longer one is cut, and is none of ours still */
+#define WORD_MAX 9 /* with its end; a longer one is cut, and is none of ours still */
 
 #define AUTO 0
 static const char *const backend_words[] = { [AUTO] = "auto", "hext", "depriv" };
 static const char *const patch_words[] = { "on", "off" };
+static const char *const then_words[] = { "stop", "restart" };
 
 static const struct {
 	const char *name;
@@ -24,6 +27,9 @@ static const struct {
 	[CHOICE_SHADOW_POLICY] = { "shadow-policy", shadow_policy_names, SHADOW_POLICIES,
 				   SHADOW_LAZY },
 	[CHOICE_PATCH] = { "patch", patch_words, 2, PATCH_ON },
+	[CHOICE_ON_RESET] = { "on-reset", then_words, 2, THEN_RESTART },
+	[CHOICE_ON_SHUTDOWN] = { "on-shutdown", then_words, 2, THEN_STOP },
+	[CHOICE_ON_FAILURE] = { "on-failure", then_words, 2, THEN_STOP },
 };
 
 static uint64_t probe_hext(void)
@@ -32,10 +38,13 @@ static uint64_t probe_hext(void)
 	return isa_probe_henvcfg();
 }
 
+static uint64_t probed[BACKENDS]; /* by kind */
+
 /* menvcfg, which does for S-mode what henvcfg does for a guest, can't be read. OpenSBI sets in it
  * whatever the ISA string names. */
 static uint64_t probe_depriv(void)
 {
+	shadow_probe();
 	return ~UINT64_C(0);
 }
 
@@ -91,4 +100,21 @@ const struct way *way_choose(const struct choices *c, const char *isa)
 			return w;
 	}
 	return NULL;
+}
+
+void ways_probe(const char *isa)
+{
+	bool has_h = isa_has(isa, "h");
+
+	for (const struct way *w = ways; w < ways + sizeof(ways) / sizeof(ways[0]); w++)
+		if (has_h || !w->needs_h)
+			probed[w->backend->kind] = w->probe();
+	timer_host_init(isa_has(isa, "sstc") &&
+			(!has_h || (probed[KIND_HEXT] & HENVCFG_STCE)));
+	fp_probe(isa_has(isa, "v"));
+}
+
+uint64_t way_can(const struct way *way)
+{
+	return probed[way->backend->kind];
 }

@@ -1,7 +1,7 @@
 /*
- * What can be chosen for a VM by a word: how it is run, and how its shadow tables are kept. In the
- * VM's description and its bundle a choice is a string property, among the hypervisor's options
- * NAME=WORD; the names and words are the same everywhere.
+ * What can be chosen for a VM by a word: how it is run, how its shadow tables are kept, what happens
+ * when it ends. In the VM's description and its bundle a choice is a string property, among the
+ * hypervisor's options NAME=WORD; the names and words are the same everywhere.
  *
  * How a VM is run is settled here alone: no other file asks whether the core has the H-extension.
  */
@@ -13,10 +13,21 @@
 
 #include "hyp/vcpu/backend.h"
 
-enum choice_name { CHOICE_BACKEND, CHOICE_SHADOW_POLICY, CHOICE_PATCH, CHOICES };
+enum choice_name {
+	CHOICE_BACKEND,
+	CHOICE_SHADOW_POLICY,
+	CHOICE_PATCH,
+	CHOICE_ON_RESET,
+	CHOICE_ON_SHUTDOWN,
+	CHOICE_ON_FAILURE,
+	CHOICES,
+};
 
 /* The words of CHOICE_PATCH; those of CHOICE_SHADOW_POLICY are enum shadow_policy. */
 enum { PATCH_ON, PATCH_OFF };
+
+/* Those of CHOICE_ON_*: what becomes of the VM then. */
+enum { THEN_STOP, THEN_RESTART };
 
 /* What was chosen: an index among the words of each choice. */
 struct choices {
@@ -41,11 +52,18 @@ struct way {
 	/* The hypervisor's map is to lie where the guest's addresses don't reach: a wide mode. */
 	bool shares_table;
 	/**
-	 * Find out, once, what the boot hart has for it. Returns what henvcfg, or what does the
-	 * same for S-mode, can hold: isa_init() is to be told.
+	 * Find out what this hart has for it. Returns what henvcfg, or what does the same for
+	 * S-mode, can hold.
 	 */
 	uint64_t (*probe)(void);
 };
+
+/* Once, on the boot hart, before any vcpu is loaded: find out what it has for each way that a core
+ * with ISA string @isa can go. */
+void ways_probe(const char *isa);
+
+/* What .probe returned: isa_init() is to be told. */
+uint64_t way_can(const struct way *way);
 
 /**
  * The way to run a VM for which @c was chosen on a core with ISA string @isa; NULL: it can't be run

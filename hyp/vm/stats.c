@@ -3,6 +3,7 @@
  */
 #include "hyp/vm/stats.h"
 
+#include "hyp/arch/csr.h"
 #include "hyp/lib/log.h"
 #include "hyp/vm/vm.h"
 
@@ -21,13 +22,46 @@ static uint64_t fast_exits_of(const struct fast_path *f, unsigned row)
 	}
 }
 
-static uint64_t exits_of(const struct vm *vm, unsigned row)
+uint64_t stats_vcpu_exits(const struct vcpu *v, unsigned row)
+{
+	return v->exits[row] + fast_exits_of(&v->fast, row);
+}
+
+uint64_t stats_vm_exits(const struct vm *vm, unsigned row)
 {
 	uint64_t n = 0;
 
 	for (unsigned i = 0; i < vm->vcpus_n; i++)
-		n += vm->vcpus[i].exits[row] + fast_exits_of(&vm->vcpus[i].fast, row);
+		n += stats_vcpu_exits(vm->vcpus[i], row);
 	return n;
+}
+
+const char *stats_exit_name(unsigned row)
+{
+	static const char *const names[EXIT_ROWS] = {
+		[EXIT_ROW(CAUSE_FETCH_MISALIGNED, 0)] = "fetch-align",
+		[EXIT_ROW(CAUSE_FETCH_ACCESS, 0)] = "fetch-access",
+		[EXIT_ROW(CAUSE_ILLEGAL, 0)] = "illegal",
+		[EXIT_ROW(CAUSE_BREAKPOINT, 0)] = "break",
+		[EXIT_ROW(CAUSE_LOAD_MISALIGNED, 0)] = "load-align",
+		[EXIT_ROW(CAUSE_LOAD_ACCESS, 0)] = "load-access",
+		[EXIT_ROW(CAUSE_STORE_MISALIGNED, 0)] = "store-align",
+		[EXIT_ROW(CAUSE_STORE_ACCESS, 0)] = "store-access",
+		[EXIT_ROW(CAUSE_ECALL_U, 0)] = "ecall-u",
+		[EXIT_ROW(CAUSE_ECALL_VS, 0)] = "ecall",
+		[EXIT_ROW(CAUSE_FETCH_PAGE, 0)] = "fetch-page",
+		[EXIT_ROW(CAUSE_LOAD_PAGE, 0)] = "load-page",
+		[EXIT_ROW(CAUSE_STORE_PAGE, 0)] = "store-page",
+		[EXIT_ROW(CAUSE_FETCH_GUEST_PAGE, 0)] = "fetch-gpage",
+		[EXIT_ROW(CAUSE_LOAD_GUEST_PAGE, 0)] = "load-gpage",
+		[EXIT_ROW(CAUSE_VIRTUAL, 0)] = "virtual",
+		[EXIT_ROW(CAUSE_STORE_GUEST_PAGE, 0)] = "store-gpage",
+		[EXIT_ROW(IRQ_SSI, 1)] = "kick",
+		[EXIT_ROW(IRQ_STI, 1)] = "timer",
+		[EXIT_ROW(IRQ_SEI, 1)] = "external",
+	};
+
+	return row < EXIT_ROWS && names[row] ? names[row] : "?";
 }
 
 static uint64_t fences_of(const struct vm *vm)
@@ -35,7 +69,7 @@ static uint64_t fences_of(const struct vm *vm)
 	uint64_t n = vm->shadow.stats.fences;
 
 	for (unsigned i = 0; i < vm->vcpus_n; i++)
-		n += vm->vcpus[i].fast.fences;
+		n += vm->vcpus[i]->fast.fences;
 	return n;
 }
 
@@ -57,7 +91,7 @@ void stats_print(const struct vm *vm)
 {
 	for (unsigned is_interrupt = 0; is_interrupt < 2; is_interrupt++)
 		for (unsigned cause = 0; cause < EXIT_ROWS / 2; cause++) {
-			uint64_t n = exits_of(vm, (unsigned)EXIT_ROW(cause, is_interrupt));
+			uint64_t n = stats_vm_exits(vm, (unsigned)EXIT_ROW(cause, is_interrupt));
 
 			if (n)
 				log_info("exits cause %u %lu",

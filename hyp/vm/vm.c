@@ -8,12 +8,15 @@
 
 #include "hyp/arch/cpu.h"
 #include "hyp/drv/host.h"
+#include "hyp/drv/terminal.h"
 #include "hyp/lib/exit.h"
 #include "hyp/lib/log.h"
 #include "hyp/lib/string.h"
 #include "hyp/mm/phys.h"
 #include "hyp/mmu/mmu.h"
+#include "hyp/sched/sched.h"
 #include "hyp/vm/devicetree.h"
+#include "hyp/vm/extensions.h"
 #include "hyp/vm/kernel.h"
 #include "hyp/vm/stats.h"
 #include "sbi/call/call.h"
@@ -26,12 +29,30 @@ struct layout {
 	gpa_t tree, initrd;
 };
 
-static struct frame_pool own_pool; /* the hypervisor's own memory */
-static struct vm *console_vm;
+struct vm *vms[VMS_MAX];
+const char *const vm_state_names[VM_STATES] = {
+	[VM_STOPPED] = "stopped",
+	[VM_RUNNING] = "running",
+	[VM_PAUSED] = "paused",
+	[VM_ENDING] = "ending",
+};
 
-struct vm *vm_at_console(void)
+static struct lock vm_lock;
+static const struct bundle *bundle;
+static uint64_t created;       /* VMs, ever */
+static unsigned first_failure; /* status of the first VM that failed: the machine's, in the end */
+
+void vm_use_bundle(const struct bundle *b)
 {
-	return console_vm;
+	bundle = b;
+}
+
+struct vm *vm_find(const char *name)
+{
+	for (unsigned i = 0; i < VMS_MAX; i++)
+		if (vms[i] && strcmp(vms[i]->config.name, name) == 0)
+			return vms[i];
+	return NULL;
 }
 
 static enum err refuse(const struct vm *vm, enum err e, const char *what)
@@ -85,13 +106,15 @@ static enum err place_files(struct vm *vm, const struct layout *l)
 	for (unsigned i = 0; i < l->kernel.pieces; i++) {
 		const struct kernel_piece *p = &l->kernel.piece[i];
 		hpa_t from = hpa(vm->config.kernel.at.v + p->offset);
-		enum err e = gstage_add_backing(&vm->gstage, p->at, p->bytes, from);
+		enum err e = gstage_add_backing(&vm->gstage, p->at, p->bytes, from,
+						vm->config.kernel.shared);
 
 		if (e)
 			return refuse(vm, e, "kernel");
 	}
 	if (initrd->bytes) {
-		enum err e = gstage_add_backing(&vm->gstage, l->initrd, initrd->bytes, initrd->at);
+		enum err e = gstage_add_backing(&vm->gstage, l->initrd, initrd->bytes, initrd->at,
+						initrd->shared);
 
 		if (e)
 			return refuse(vm, e, "initrd");
@@ -103,14 +126,14 @@ static enum err place_tree(struct vm *vm, const struct layout *l)
 {
 	uint64_t n;
 	hpa_t draft;
-	enum err e = frame_alloc_run(&own_pool, DEVICETREE_ROOM / PAGE_SIZE, &draft);
+	enum err e = frame_alloc_run(&vm->fixed, DEVICETREE_ROOM / PAGE_SIZE, &draft);
 
 	if (e)
 		return refuse(vm, e, "device tree");
 	e = devicetree_write(vm, l->initrd, vm->config.initrd.bytes, phys_pointer(draft), &n);
 	if (!e)
 		e = gstage_write(&vm->gstage, l->tree, phys_pointer(draft), n);
-	frame_free(&own_pool, draft, DEVICETREE_ROOM / PAGE_SIZE);
+	frame_free(&vm->fixed, draft, DEVICETREE_ROOM / PAGE_SIZE);
 	return e ? refuse(vm, e, "device tree") : OK;
 }
 
@@ -143,10 +166,10 @@ static enum err init_shadow(struct vm *vm)
 	return e ? refuse(vm, e, "shadow tables") : OK;
 }
 
-enum err vm_start(struct vm *vm)
+static enum err populate(struct vm *vm)
 {
+	struct vcpu *first = vm->vcpus[0];
 	struct layout l;
-	struct vcpu *first = &vm->vcpus[0];
 	enum err e = plan(vm, &l);
 
 	if (e || (e = init_gstage(vm)) || (e = init_shadow(vm)) || (e = place_files(vm, &l)) ||
@@ -154,31 +177,112 @@ enum err vm_start(struct vm *vm)
 		return e;
 	board_reset(&vm->board, vm->vcpus, vm->vcpus_n);
 	for (unsigned i = 0; i < vm->vcpus_n; i++)
-		vcpu_reset(&vm->vcpus[i]);
+		vcpu_reset(vm->vcpus[i]);
 	log_debug("%s: %s kernel at %lx, initrd at %lx, device tree at %lx, %s", vm->config.name,
 		  l.kernel.format, l.kernel.entry.v, l.initrd.v, l.tree.v, vm->gstage.mode->name);
 	first->start = (struct vcpu_start){ l.kernel.entry.v, 0, l.tree.v };
-	vm->parked = 0;
-	vm->status = EXIT_OK;
-	vm->end = VM_RUNS;
-	atomic_store(&first->state, VCPU_STARTING);
-	vcpu_kick(first, VCPU_REQ_STATE);
 	return OK;
 }
 
-static enum err init_vcpu(struct vm *vm, unsigned id, struct hart *hart)
+/* Frames that held code go to other uses: no hart may keep old instructions of theirs. Translations
+ * of them carry a VMID that isn't used again, or went when the last vcpu left its hart. */
+static void drop_memory(struct vm *vm)
 {
-	struct vcpu *v = &vm->vcpus[id];
-	size_t bytes = fp_state_bytes(vm->isa.has_v);
-	unsigned frames = 1;
-	hpa_t fp;
+	uint64_t harts = atomic_load(&vm->gstage.harts) & ~(UINT64_C(1) << this_hart()->index);
+
+	frame_free_all(&vm->pool);
+	fence_i();
+	for (unsigned i = 0; harts >> i; i++)
+		if (harts >> i & 1)
+			sbi_remote_fence_i((struct sbi_harts){ 1, host.hart_id[i] });
+}
+
+static enum err prepare_start(struct vm *vm)
+{
+	enum err e = populate(vm);
+
+	if (e) {
+		drop_memory(vm);
+		return e;
+	}
+	vm->parked = 0;
+	vm->status = EXIT_OK;
+	vm->starts++;
+	atomic_store(&vm->end, VM_RUNS);
+	return OK;
+}
+
+static void begin(struct vm *vm)
+{
+	atomic_store(&vm->state, VM_RUNNING);
+	atomic_store(&vm->group.runs, true);
+	atomic_store(&vm->vcpus[0]->state, VCPU_STARTING);
+	vcpu_kick(vm->vcpus[0], VCPU_REQ_STATE);
+}
+
+static enum err start_stopped(struct vm *vm)
+{
+	enum err e = ERR_STATE;
+
+	if (atomic_load(&vm->state) == VM_STOPPED)
+		e = prepare_start(vm);
+	if (!e)
+		begin(vm);
+	return e;
+}
+
+/* What it costs since @since is the guest's, or one that ends in a loop would take it from others. */
+static enum err start_again(struct vm *vm, uint64_t since)
+{
+	enum err e = prepare_start(vm);
+
+	if (e)
+		return e;
+	sched_charge(vm->vcpus[0], since);
+	begin(vm);
+	return OK;
+}
+
+/*
+ * What the operator asks for. The guest may end meanwhile, which needs no lock; but what follows
+ * from that does, so that nothing here is about a VM that another hart is just starting anew.
+ */
+static enum err with_lock(struct vm *vm, enum err (*act)(struct vm *vm))
+{
 	enum err e;
+
+	lock_take(&vm_lock);
+	e = act(vm);
+	lock_release(&vm_lock);
+	return e;
+}
+
+enum err vm_start(struct vm *vm)
+{
+	return with_lock(vm, start_stopped);
+}
+
+/* --- creating and destroying --- */
+
+static unsigned frames_for(size_t bytes)
+{
+	unsigned frames = 1;
 
 	while (frames * PAGE_SIZE < bytes)
 		frames *= 2;
-	e = frame_alloc_run(&own_pool, frames, &fp);
-	if (e)
+	return frames;
+}
+
+static enum err init_vcpu(struct vm *vm, unsigned id)
+{
+	hpa_t at, fp;
+	struct vcpu *v;
+	enum err e;
+
+	if ((e = frame_alloc_run(&vm->fixed, frames_for(sizeof(*v)), &at)) ||
+	    (e = frame_alloc_run(&vm->fixed, frames_for(fp_state_bytes(vm->isa.has_v)), &fp)))
 		return e;
+	v = phys_pointer(at);
 	v->vm = vm;
 	v->backend = vm->way->backend;
 	mmu_init_vcpu(v);
@@ -186,75 +290,307 @@ static enum err init_vcpu(struct vm *vm, unsigned id, struct hart *hart)
 	v->shadow = &vm->shadow;
 	v->view.vcpu = id;
 	v->isa = &vm->isa;
-	v->hart = hart;
+	v->hart = this_hart();
 	v->id = id;
 	v->fp = phys_pointer(fp);
-	return v->backend->init(v, &own_pool);
+	vm->vcpus[id] = v;
+	return v->backend->init(v, &vm->fixed);
 }
 
-struct vm *vm_create(const struct vm_config *config, const struct way *way, struct hart *harts,
-		     unsigned harts_n)
+static enum err init_vcpus(struct vm *vm)
 {
-	static struct vm vm; /* this version runs one */
+	for (unsigned i = 0; i < vm->config.vcpus; i++) {
+		enum err e = init_vcpu(vm, i);
 
-	vm.config = *config;
-	vm.pool.owner = 1;
-	if (config->vcpus > harts_n) {
-		log_error("%s: %u vcpus need as many harts, the machine has %u", config->name,
-			  config->vcpus, harts_n);
-		return NULL;
+		if (e)
+			return e;
 	}
-	vm.vcpus_n = config->vcpus;
-	vm.way = way;
-	isa_init(&vm.isa, host.isa, config->isa_mask, config->isa_mask_bytes, way->probe());
-	for (unsigned i = 0; i < vm.vcpus_n; i++)
-		if (init_vcpu(&vm, i, &harts[i]) != OK)
-			return NULL;
-	console_vm = &vm;
-	return &vm;
+	vm->vcpus_n = vm->config.vcpus;
+	return OK;
+}
+
+/* Everything that lives as long as the VM is in frames of its own pool. */
+static enum err make(const struct vm_config *config, unsigned slot, struct vm **made)
+{
+	struct frame_pool fixed = { .owner = (uint16_t)(1 + 2 * slot) };
+	struct vm *vm;
+	hpa_t at, history;
+	enum err e;
+
+	if ((e = frame_alloc_run(&fixed, frames_for(sizeof(*vm)), &at)) ||
+	    (e = frame_alloc_run(&fixed, frames_for(PORT_HISTORY), &history))) {
+		frame_free_all(&fixed);
+		return e;
+	}
+	vm = phys_pointer(at);
+	*vm = (struct vm){ .config = *config,
+			   .slot = slot,
+			   .number = ++created,
+			   .fixed = fixed,
+			   .pool = { .owner = (uint16_t)(2 + 2 * slot) } };
+	vm->way = way_choose(&config->choices, host.isa);
+	if (!vm->way)
+		e = refuse(vm, ERR_UNSUPPORTED,
+			   "backend=hext: no H-extension; auto and depriv do without");
+	else if (!extensions_mask(config->sbi_mask, config->sbi_mask_bytes, &vm->sbi_masked))
+		e = refuse(vm, ERR_FORMAT, "sbi-mask");
+	if (!e) {
+		isa_init(&vm->isa, host.isa, config->isa_mask, config->isa_mask_bytes,
+			 way_can(vm->way));
+		e = init_vcpus(vm);
+	}
+	if (e) {
+		fixed = vm->fixed;
+		frame_free_all(&fixed);
+		return e;
+	}
+	uart_attach(&vm->board, vm->config.name, vm, phys_pointer(history));
+	*made = vm;
+	return OK;
+}
+
+static void publish(struct vm *vm)
+{
+	uint64_t affinity = vm->config.affinity ? vm->config.affinity : UINT64_MAX;
+
+	vm->group.weight = vm->config.weight;
+	for (unsigned i = 0; i < vm->vcpus_n; i++)
+		sched_add(vm->vcpus[i], &vm->group, affinity);
+	vms[vm->slot] = vm;
+}
+
+static enum err create_locked(const struct vm_config *config, struct vm **vm)
+{
+	unsigned slot = 0;
+	enum err e;
+
+	if (vm_find(config->name))
+		return ERR_OVERLAP;
+	while (slot < VMS_MAX && vms[slot])
+		slot++;
+	if (slot == VMS_MAX)
+		return ERR_FULL;
+	e = make(config, slot, vm);
+	if (!e)
+		publish(*vm);
+	return e;
+}
+
+enum err vm_create(const struct vm_config *config, struct vm **vm)
+{
+	enum err e;
+
+	lock_take(&vm_lock);
+	e = create_locked(config, vm);
+	lock_release(&vm_lock);
+	return e;
+}
+
+enum err vm_create_named(const char *name, struct vm **vm)
+{
+	struct vm_config config;
+
+	for (unsigned i = 0; i < bundle->vms; i++)
+		if (bundle_read(bundle, i, host.harts, &config) == OK &&
+		    strcmp(config.name, name) == 0)
+			return vm_create(&config, vm);
+	return ERR_MISSING;
+}
+
+/* Nothing of it is in anybody's hands: it was parked, and its port is closed. */
+static enum err destroy_stopped(struct vm *vm)
+{
+	struct frame_pool fixed;
+
+	if (atomic_load(&vm->state) != VM_STOPPED)
+		return ERR_STATE;
+	uart_detach(&vm->board);
+	for (unsigned i = 0; i < vm->vcpus_n; i++)
+		sched_remove(vm->vcpus[i]);
+	vms[vm->slot] = NULL;
+	fixed = vm->fixed; /* which holds *vm */
+	frame_free_all(&fixed);
+	return OK;
+}
+
+enum err vm_destroy(struct vm *vm)
+{
+	return with_lock(vm, destroy_stopped);
+}
+
+/* --- pausing --- */
+
+static enum err change_state(struct vm *vm, enum vm_state from, enum vm_state to)
+{
+	if (atomic_load(&vm->state) != from)
+		return ERR_STATE;
+	atomic_store(&vm->state, to);
+	atomic_store(&vm->group.runs, to == VM_RUNNING);
+	return OK;
+}
+
+static enum err pause_locked(struct vm *vm)
+{
+	enum err e = change_state(vm, VM_RUNNING, VM_PAUSED);
+
+	for (unsigned i = 0; !e && i < vm->vcpus_n; i++)
+		vcpu_kick(vm->vcpus[i], VCPU_REQ_STATE);
+	return e;
+}
+
+static enum err resume_locked(struct vm *vm)
+{
+	enum err e = change_state(vm, VM_PAUSED, VM_RUNNING);
+
+	for (unsigned i = 0; !e && i < vm->vcpus_n; i++)
+		vcpu_wake(vm->vcpus[i]);
+	return e;
+}
+
+enum err vm_pause(struct vm *vm)
+{
+	return with_lock(vm, pause_locked);
+}
+
+enum err vm_resume(struct vm *vm)
+{
+	return with_lock(vm, resume_locked);
+}
+
+/* --- ending --- */
+
+static void ask_for_end(struct vm *vm, enum vm_end end, unsigned status)
+{
+	if (atomic_load(&vm->end) != VM_RUNS)
+		return;
+	atomic_store(&vm->end, end);
+	vm->status = status;
+	atomic_store(&vm->state, VM_ENDING);
+	atomic_store(&vm->group.runs, false);
+	for (unsigned i = 0; i < vm->vcpus_n; i++)
+		vcpu_kick(vm->vcpus[i], VCPU_REQ_PARK);
 }
 
 void vm_end(struct vm *vm, enum vm_end end, unsigned status)
 {
-	uint32_t runs = VM_RUNS;
-
-	if (!atomic_compare_exchange_strong(&vm->end, &runs, end))
-		return;
-	vm->status = status;
-	for (unsigned i = 0; i < vm->vcpus_n; i++)
-		vcpu_kick(&vm->vcpus[i], VCPU_REQ_PARK);
+	lock_take(&vm_lock);
+	ask_for_end(vm, end, status);
+	lock_release(&vm_lock);
 }
 
-/* Frames that held code go to other uses: no hart may keep old instructions of theirs. */
-static void drop_memory(struct vm *vm)
+static enum err end_by_operator(struct vm *vm, enum vm_end end)
 {
-	frame_free_all(&vm->pool);
-	for (unsigned i = 0; i < vm->vcpus_n; i++)
-		sbi_remote_fence_i((struct sbi_harts){ 1, vm->vcpus[i].hart->id });
+	uint32_t state = atomic_load(&vm->state);
+
+	if (state != VM_RUNNING && state != VM_PAUSED)
+		return ERR_STATE;
+	ask_for_end(vm, end, EXIT_OK);
+	return OK;
 }
 
-static _Noreturn void end_machine(const struct vm *vm)
+static enum err stop_locked(struct vm *vm)
 {
+	return end_by_operator(vm, VM_STOP);
+}
+
+static enum err reset_locked(struct vm *vm)
+{
+	return end_by_operator(vm, VM_RESTART);
+}
+
+enum err vm_stop(struct vm *vm)
+{
+	return with_lock(vm, stop_locked);
+}
+
+enum err vm_reset(struct vm *vm)
+{
+	return with_lock(vm, reset_locked);
+}
+
+/* Whether the VM is to start again after its end. */
+static bool starts_again(const struct vm *vm)
+{
+	const unsigned *word = vm->config.choices.word;
+
+	switch ((enum vm_end)vm->end) {
+	case VM_RESET:
+		return word[CHOICE_ON_RESET] == THEN_RESTART;
+	case VM_SHUTDOWN:
+		return word[CHOICE_ON_SHUTDOWN] == THEN_RESTART;
+	case VM_FAILED:
+		return word[CHOICE_ON_FAILURE] == THEN_RESTART;
+	case VM_RESTART:
+		return true;
+	case VM_STOP:
+	case VM_RUNS:
+	default:
+		return false;
+	}
+}
+
+static bool all_have_ended(void)
+{
+	for (unsigned i = 0; i < VMS_MAX; i++)
+		if (vms[i] && atomic_load(&vms[i]->state) != VM_STOPPED)
+			return false;
+	return true;
+}
+
+static void note_end(const struct vm *vm)
+{
+	if (!first_failure)
+		first_failure = vm->status;
 	if (host_has_option("stats"))
 		stats_print(vm);
-	machine_exit(vm->status);
+}
+
+/* Of one VM alone the end of the machine says it all. */
+static void tell_end(const struct vm *vm, bool goes_on)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < VMS_MAX; i++)
+		n += vms[i] != NULL;
+	if (n == 1 && !goes_on)
+		return;
+	if (vm->status)
+		terminal_say("%s: ended with status %u", vm->config.name, vm->status);
+	else
+		terminal_say("%s: ended", vm->config.name);
+}
+
+/* The machine ends with the last VM, unless the operator wants it to go on. */
+static void end_locked(struct vm *vm)
+{
+	bool again = starts_again(vm), goes_on;
+	uint64_t since = csr_read(CSR_TIME);
+
+	if (!again)
+		note_end(vm);
+	drop_memory(vm);
+	atomic_store(&vm->state, VM_STOPPED);
+	if (again && start_again(vm, since) == OK)
+		return;
+	if (again) {
+		vm->status = EXIT_BAD_INPUT;
+		note_end(vm);
+	}
+	goes_on = !all_have_ended() || bundle->never_ends;
+	tell_end(vm, goes_on);
+	if (goes_on)
+		return;
+	terminal_flush();
+	machine_exit(first_failure);
 }
 
 void vm_park(struct vcpu *v)
 {
 	struct vm *vm = v->vm;
 
-	if (v->parked)
-		return;
-	v->parked = 1;
-	if (this_hart()->vcpu)
-		vcpu_unload();
-	atomic_store(&v->state, VCPU_STOPPED);
 	if (atomic_fetch_add(&vm->parked, 1) + 1 < vm->vcpus_n)
 		return;
-	if (vm->end != VM_RESET)
-		end_machine(vm);
-	drop_memory(vm);
-	if (vm_start(vm) != OK)
-		machine_exit(EXIT_BAD_INPUT);
+	lock_take(&vm_lock);
+	end_locked(vm);
+	lock_release(&vm_lock);
 }

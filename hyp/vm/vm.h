@@ -1,9 +1,19 @@
 /*
  * A virtual machine: memory, harts, board; from a description to its end.
  *
- * Its harts run on host harts of their own. Whoever ends it (a guest's call, or what can't be
- * emulated) notes why and asks every hart to leave the guest; the last one to do so carries the
- * end out: a reset begins the VM again from its bundle, anything else ends the machine.
+ *            vm_create     vm_start          vm_pause
+ *   (bundle) ---------> STOPPED ----> RUNNING ------> PAUSED
+ *            <---------    ^  ^        |  |  <------
+ *            vm_destroy    |  '--------'  |  vm_resume
+ *                          |    vm_end:  its own doing (shutdown, reset, a failure), or vm_stop,
+ *                          |    vm_reset: the operator's; where it is to start again it does
+ *                          '-- a start that failed gives everything back
+ *
+ * Whoever ends a VM notes why and asks all its vcpus to leave the guest; the last one to do so
+ * carries the end out. No function here waits for that: what was asked for is under way when it
+ * returns, and vm_state() tells.
+ *
+ * One lock for all life cycles, vm_lock, inside; any hart may call.
  */
 #ifndef HYP_VM_VM_H
 #define HYP_VM_VM_H
@@ -14,15 +24,26 @@
 #include "hyp/vm/bundle.h"
 #include "hyp/vm/choice.h"
 
+#define VMS_MAX 32
+
+enum vm_state { VM_STOPPED, VM_RUNNING, VM_PAUSED, VM_ENDING, VM_STATES };
+extern const char *const vm_state_names[VM_STATES];
+
 enum vm_end {
 	VM_RUNS,
-	VM_SHUTDOWN, /* with .status, an enum exit_status or a guest's own code */
+	VM_SHUTDOWN, /* the guest's own */
 	VM_RESET,
+	VM_FAILED,   /* Gnomon stopped it, or the guest said that it failed */
+	VM_STOP,     /* the operator's: nothing the description says happens then */
+	VM_RESTART,
 };
 
 struct vm {
 	struct vm_config config;
-	struct frame_pool pool;
+	unsigned slot;		 /* in vms[] */
+	uint64_t number;	 /* of all VMs ever created, from 1: tells two of one slot apart */
+	struct frame_pool fixed; /* what lives as long as the VM */
+	struct frame_pool pool;	 /* what a guest uses from start to end */
 	struct gstage gstage;
 	struct shadow shadow; /* where .way shares a table with the hypervisor */
 	struct board board;
@@ -30,38 +51,61 @@ struct vm {
 	struct isa isa;
 	uint32_t sbi_masked; /* bit n: row n of the table in sbi/serve/ is hidden */
 	unsigned vcpus_n;
-	struct vcpu vcpus[VCPUS_MAX];
+	struct vcpu *vcpus[VCPUS_MAX];
 
-	_Atomic uint32_t end; /* enum vm_end; whoever moves it from VM_RUNS sets .status */
-	unsigned status;
-	_Atomic uint32_t parked; /* harts that have left the guest since .end was set */
+	struct sched_group group;
+	_Atomic uint32_t state;	 /* enum vm_state; .group.runs: whether it is VM_RUNNING */
+	_Atomic uint32_t end;	 /* enum vm_end; whoever moves it from VM_RUNS sets .status */
+	unsigned status;	 /* the last end's: 0, or a failure's code */
+	_Atomic uint32_t parked; /* vcpus that have left the guest since .end was set */
+	uint64_t starts;	 /* how often it was started */
 };
 
-/**
- * Make the VM that @config describes, to be run @way; its vcpu n runs on @harts[n]. Nothing runs
- * yet.
- * @isa_mask and the like stay in the bundle, which must stay where it is.
- * Returns the VM, or NULL: refused, and said why on the log.
- */
-struct vm *vm_create(const struct vm_config *config, const struct way *way, struct hart *harts,
-		     unsigned harts_n);
+/* By slot; NULL: free. Read under no lock: a VM that is destroyed stays readable until the next one
+ * is created. */
+extern struct vm *vms[VMS_MAX];
+
+/* Where vm_create_named() looks, and what says when the machine ends. Once, first of all. */
+void vm_use_bundle(const struct bundle *b);
+
+/* The VM of that name, or NULL. */
+struct vm *vm_find(const char *name);
 
 /**
- * Put the bundle's files and a new device tree into a VM that owns no memory yet, and make vcpu 0
- * ready to begin. Returns OK, or an error that was said on the log.
+ * Make the VM that @config describes, stopped. What @config points to in the bundle must stay.
+ * Returns OK with *@vm; ERR_NOMEM; ERR_FULL: VMS_MAX there are; ERR_OVERLAP: one of that name is
+ * there; ERR_UNSUPPORTED: this machine can't run it so. Said on the log, but for the first three.
+ */
+MUST_USE enum err vm_create(const struct vm_config *config, struct vm **vm);
+
+/**
+ * Start @vm: its bundle's files and a new device tree into memory, vcpu 0 ready to begin.
+ * Returns OK; ERR_STATE: it isn't stopped; or what was said on the log, and @vm is as before.
  */
 MUST_USE enum err vm_start(struct vm *vm);
 
-/* End @vm, from any of its harts: the first reason counts. Returns at once. */
+/* No vcpu of @vm runs from soon on, until it is resumed; its clock goes on. ERR_STATE: it doesn't
+ * run (isn't paused). */
+MUST_USE enum err vm_pause(struct vm *vm);
+MUST_USE enum err vm_resume(struct vm *vm);
+
+/* As if its power were cut; and, for vm_reset(), given again. ERR_STATE: it doesn't run. */
+MUST_USE enum err vm_stop(struct vm *vm);
+MUST_USE enum err vm_reset(struct vm *vm);
+
+/* Give everything back. Returns OK; ERR_STATE: it isn't stopped. */
+MUST_USE enum err vm_destroy(struct vm *vm);
+
+/* vm_create() of the VM that the bundle has under that name; ERR_MISSING: none. */
+MUST_USE enum err vm_create_named(const char *name, struct vm **vm);
+
+/* End @vm, from one of its harts: the first reason counts. Returns at once. */
 void vm_end(struct vm *vm, enum vm_end end, unsigned status);
 
 /**
- * The calling hart, which ran @v, has left the guest for good. The last hart of the VM carries the
- * end out: it returns with the VM started anew, or doesn't return.
+ * @v has left the guest for good. Whoever brings the last vcpu carries the end out: the VM started
+ * anew, stopped, or the machine's end.
  */
 void vm_park(struct vcpu *v);
-
-/* The VM that console input goes to, or NULL. */
-struct vm *vm_at_console(void);
 
 #endif

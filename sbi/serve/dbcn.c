@@ -1,7 +1,6 @@
 /*
  * DBCN: the debug console. "Debug Console Extension". Its bytes go where the serial port's go.
  */
-#include "hyp/drv/console.h"
 #include "hyp/g-stage/gstage.h"
 #include "hyp/vm/vm.h"
 #include "sbi/serve/serve.h"
@@ -21,7 +20,7 @@ static struct sbi_ret write_some(struct vcpu *v, uint64_t at, uint64_t bytes)
 
 	if (gstage_read(v->gstage, gpa(at), part, n) != OK)
 		return sbi_fail(SBI_ERR_FAILED);
-	while (sent < n && console_put(part[sent]))
+	while (sent < n && port_put(&v->vm->board.uart.port, part[sent]))
 		sent++;
 	return sbi_ok(sent);
 }
@@ -44,7 +43,7 @@ struct sbi_ret serve_dbcn(struct vcpu *v, uint64_t fid)
 	uint64_t bytes = sbi_arg(v, 0), at = sbi_arg(v, 1), high = sbi_arg(v, 2);
 
 	if (fid == SBI_DBCN_CONSOLE_WRITE_BYTE)
-		return console_put((uint8_t)bytes) ? sbi_ok(0) : sbi_again(v);
+		return port_put(&v->vm->board.uart.port, (uint8_t)bytes) ? sbi_ok(0) : sbi_again(v);
 	if (fid != SBI_DBCN_CONSOLE_WRITE && fid != SBI_DBCN_CONSOLE_READ)
 		return sbi_fail(SBI_ERR_NOT_SUPPORTED);
 	if (high || !is_guest_ram(v, at, bytes))

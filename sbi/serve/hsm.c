@@ -4,12 +4,13 @@
  * Invariant: a hart's state is moved from STOPPED by one caller only (compare and exchange), and
  * from every other state by the hart itself.
  */
+#include "hyp/sched/sched.h"
 #include "hyp/vm/vm.h"
 #include "sbi/serve/serve.h"
 
 static struct vcpu *find_hart(const struct vcpu *v, uint64_t id)
 {
-	return id < v->vm->vcpus_n ? &v->vm->vcpus[id] : NULL;
+	return id < v->vm->vcpus_n ? v->vm->vcpus[id] : NULL;
 }
 
 /* A hart begins in RAM at an even address; anything else could never run. */
@@ -51,8 +52,14 @@ static struct sbi_ret status(struct vcpu *v)
 		[VCPU_SUSPENDED] = SBI_HSM_SUSPENDED,
 	};
 	const struct vcpu *target = find_hart(v, sbi_arg(v, 0));
+	uint64_t state;
 
-	return target ? sbi_ok(as_spec[target->state]) : sbi_fail(SBI_ERR_INVALID_PARAM);
+	if (!target)
+		return sbi_fail(SBI_ERR_INVALID_PARAM);
+	state = as_spec[atomic_load(&target->state)];
+	if (state == SBI_HSM_START_PENDING)
+		sched_give_way(v); /* who asks waits for it */
+	return sbi_ok(state);
 }
 
 /* Only the two default types; of the others all are reserved or the platform's, which has none. */

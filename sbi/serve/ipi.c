@@ -9,8 +9,8 @@
 void serve_ipi_to(struct vcpu *v, uint64_t set)
 {
 	for (unsigned i = 0; set; i++, set >>= 1)
-		if ((set & 1) && v->vm->vcpus[i].state != VCPU_STOPPED)
-			irq_raise_software(&v->vm->vcpus[i]);
+		if ((set & 1) && v->vm->vcpus[i]->state != VCPU_STOPPED)
+			irq_raise_software(v->vm->vcpus[i]);
 }
 
 struct sbi_ret serve_ipi(struct vcpu *v, uint64_t fid)

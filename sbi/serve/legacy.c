@@ -2,7 +2,6 @@
  * The legacy calls, for teaching kernels. "Legacy Extensions". Hart masks are read from the
  * guest's virtual memory; a null pointer means every hart.
  */
-#include "hyp/drv/console.h"
 #include "hyp/g-stage/gstage.h"
 #include "hyp/lib/exit.h"
 #include "hyp/vcpu/irq.h"
@@ -58,6 +57,13 @@ static struct sbi_ret on_harts(struct vcpu *v, uint64_t ext)
 	return sbi_ok(0);
 }
 
+static struct sbi_ret put_char(struct vcpu *v)
+{
+	uint8_t byte = (uint8_t)sbi_arg(v, 0);
+
+	return port_put(&v->vm->board.uart.port, byte) ? sbi_ok(0) : sbi_again(v);
+}
+
 static struct sbi_ret get_char(struct vcpu *v)
 {
 	return (struct sbi_ret){ uart_take(&v->vm->board), 0 };
@@ -70,7 +76,7 @@ struct sbi_ret serve_legacy(struct vcpu *v, uint64_t ext)
 		timer_set(v, sbi_arg(v, 0));
 		return sbi_ok(0);
 	case SBI_LEGACY_CONSOLE_PUTCHAR:
-		return console_put((uint8_t)sbi_arg(v, 0)) ? sbi_ok(0) : sbi_again(v);
+		return put_char(v);
 	case SBI_LEGACY_CONSOLE_GETCHAR:
 		return get_char(v);
 	case SBI_LEGACY_CLEAR_IPI:

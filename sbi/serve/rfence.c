@@ -23,13 +23,13 @@ static uint64_t take_self(const struct vcpu *v, uint64_t set, bool *self)
 static bool next_remote(const struct vcpu *v, uint64_t *set, struct sbi_harts *harts)
 {
 	for (unsigned i = 0; i < v->vm->vcpus_n; i++) {
-		const struct vcpu *t = &v->vm->vcpus[i];
+		const struct vcpu *t = v->vm->vcpus[i];
 
 		if (!(*set >> i & 1))
 			continue;
 		*set &= ~(UINT64_C(1) << i);
-		*harts = (struct sbi_harts){ 1, t->hart->id };
-		if (t->state != VCPU_STOPPED)
+		*harts = (struct sbi_harts){ 1, atomic_load(&t->hart)->id };
+		if (vcpu_is_loaded(t))
 			return true;
 	}
 	return false;

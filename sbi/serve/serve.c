@@ -5,32 +5,30 @@
  */
 #include "sbi/serve/serve.h"
 
-#include "hyp/lib/string.h"
+#include "hyp/sched/sched.h"
+#include "hyp/vm/extensions.h"
 #include "hyp/vm/vm.h"
 
 struct sbi_extension {
-	const char *name;     /* as sbi-mask has it */
 	uint64_t first, last; /* extension numbers */
 	struct sbi_ret (*serve)(struct vcpu *v, uint64_t fid);
 };
 
-/* The hot ones first. BASE can't be masked: the specification requires it. */
-static const struct sbi_extension extensions[] = {
-	{ "time", SBI_EXT_TIME, SBI_EXT_TIME, serve_time },
-	{ "ipi", SBI_EXT_IPI, SBI_EXT_IPI, serve_ipi },
-	{ "rfence", SBI_EXT_RFENCE, SBI_EXT_RFENCE, serve_rfence },
-	{ "base", SBI_EXT_BASE, SBI_EXT_BASE, serve_base },
-	{ "dbcn", SBI_EXT_DBCN, SBI_EXT_DBCN, serve_dbcn },
-	{ "hsm", SBI_EXT_HSM, SBI_EXT_HSM, serve_hsm },
-	{ "srst", SBI_EXT_SRST, SBI_EXT_SRST, serve_srst },
-	{ "legacy", SBI_LEGACY_SET_TIMER, SBI_LEGACY_SHUTDOWN, serve_legacy },
+static const struct sbi_extension extensions[SBI_ROWS] = {
+	[SBI_ROW_TIME] = { SBI_EXT_TIME, SBI_EXT_TIME, serve_time },
+	[SBI_ROW_IPI] = { SBI_EXT_IPI, SBI_EXT_IPI, serve_ipi },
+	[SBI_ROW_RFENCE] = { SBI_EXT_RFENCE, SBI_EXT_RFENCE, serve_rfence },
+	[SBI_ROW_BASE] = { SBI_EXT_BASE, SBI_EXT_BASE, serve_base },
+	[SBI_ROW_DBCN] = { SBI_EXT_DBCN, SBI_EXT_DBCN, serve_dbcn },
+	[SBI_ROW_HSM] = { SBI_EXT_HSM, SBI_EXT_HSM, serve_hsm },
+	[SBI_ROW_SRST] = { SBI_EXT_SRST, SBI_EXT_SRST, serve_srst },
+	[SBI_ROW_STA] = { SBI_EXT_STA, SBI_EXT_STA, serve_sta },
+	[SBI_ROW_LEGACY] = { SBI_LEGACY_SET_TIMER, SBI_LEGACY_SHUTDOWN, serve_legacy },
 };
-
-#define EXTENSIONS (sizeof(extensions) / sizeof(extensions[0]))
 
 static const struct sbi_extension *find(const struct vcpu *v, uint64_t ext)
 {
-	for (unsigned i = 0; i < EXTENSIONS; i++)
+	for (unsigned i = 0; i < SBI_ROWS; i++)
 		if (ext >= extensions[i].first && ext <= extensions[i].last)
 			return v->vm->sbi_masked >> i & 1 ? NULL : &extensions[i];
 	return NULL;
@@ -41,24 +39,10 @@ bool sbi_serve_has(const struct vcpu *v, uint64_t ext)
 	return find(v, ext) != NULL;
 }
 
-bool sbi_serve_mask(const char *list, size_t bytes, uint32_t *masked)
-{
-	*masked = 0;
-	for (size_t at = 0; at < bytes; at += strlen(list + at) + 1) {
-		unsigned i = 0;
-
-		while (i < EXTENSIONS && strcmp(list + at, extensions[i].name) != 0)
-			i++;
-		if (i == EXTENSIONS || extensions[i].first == SBI_EXT_BASE)
-			return false;
-		*masked |= 1u << i;
-	}
-	return true;
-}
-
 struct sbi_ret sbi_again(struct vcpu *v)
 {
 	v->frame.pc -= 4;
+	sched_give_way(v);
 	return (struct sbi_ret){ (int64_t)sbi_arg(v, 0), sbi_arg(v, 1) };
 }
 

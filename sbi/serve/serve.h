@@ -19,14 +19,11 @@
  */
 void sbi_serve(struct vcpu *v);
 
-/**
- * The rows that @list, names each ended by 0, @bytes in all, hides: a value for vm->sbi_masked.
- * Returns false where it names something that isn't an extension.
- */
-bool sbi_serve_mask(const char *list, size_t bytes, uint32_t *masked);
-
 /* Whether extension @ext is there for @v's VM. */
 bool sbi_serve_has(const struct vcpu *v, uint64_t ext);
+
+/* @v, which is loaded here, has run or waited since: tell its guest, if it asked, what it waited. */
+void sbi_tell_steal(struct vcpu *v);
 
 /* For the files of this folder: */
 
@@ -46,7 +43,7 @@ static inline uint64_t sbi_arg(const struct vcpu *v, unsigned n)
 	return v->frame.x[X_A0 + n];
 }
 
-/* Make the guest repeat its ecall: it waits, and Gnomon doesn't. */
+/* Make the guest repeat its ecall: it waits, and Gnomon doesn't; others may run meanwhile. */
 struct sbi_ret sbi_again(struct vcpu *v);
 
 /* The vcpus that a hart mask names, as a set of guest hart ids; false: it names one there isn't. */
@@ -60,6 +57,7 @@ struct sbi_ret serve_rfence(struct vcpu *v, uint64_t fid);
 struct sbi_ret serve_hsm(struct vcpu *v, uint64_t fid);
 struct sbi_ret serve_srst(struct vcpu *v, uint64_t fid);
 struct sbi_ret serve_dbcn(struct vcpu *v, uint64_t fid);
+struct sbi_ret serve_sta(struct vcpu *v, uint64_t fid);
 struct sbi_ret serve_legacy(struct vcpu *v, uint64_t ext);
 
 /* Send IPIs, fence: shared by the legacy calls and today's. @set as from sbi_targets(); @asid: NULL

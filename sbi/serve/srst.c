@@ -14,9 +14,10 @@ struct sbi_ret serve_srst(struct vcpu *v, uint64_t fid)
 		return sbi_fail(SBI_ERR_NOT_SUPPORTED);
 	if (type > SBI_SRST_WARM_REBOOT || reason > SBI_SRST_REASON_FAILURE)
 		return sbi_fail(SBI_ERR_INVALID_PARAM);
-	if (type == SBI_SRST_SHUTDOWN)
-		vm_end(v->vm, VM_SHUTDOWN,
-		       reason == SBI_SRST_REASON_NONE ? EXIT_OK : EXIT_GUEST_FAILED);
+	if (type == SBI_SRST_SHUTDOWN && reason == SBI_SRST_REASON_NONE)
+		vm_end(v->vm, VM_SHUTDOWN, EXIT_OK);
+	else if (type == SBI_SRST_SHUTDOWN)
+		vm_end(v->vm, VM_FAILED, EXIT_GUEST_FAILED);
 	else
 		vm_end(v->vm, VM_RESET, EXIT_OK);
 	return sbi_ok(0);

@@ -22,6 +22,7 @@ struct fake fake;
 /* hyp/trap/entry.S: the addresses are all that is asked. */
 void trap_entry(void);
 void trap_entry_depriv(void);
+void trap_entry_timed(void);
 void trap_arrive(void);
 void trap_from_hypervisor(void);
 /* hyp/trap/window.S */
@@ -29,11 +30,13 @@ extern const char trap_window[];
 extern const char fast_set[], fast_set_immediate[], fast_clear[], fast_clear_immediate[],
 	fast_word[], fast_call[], fast_fence_page[], fast_read[], fast_write[], trap_slow[];
 
-/* hyp/vcpu/fp_state.S; hyp/vcpu/fp.c declares the first four for itself. */
+/* hyp/vcpu/fp_state.S; hyp/vcpu/fp.c declares the first six for itself. */
 void fp_registers_save(struct fp_state *to);
 void fp_registers_load(const struct fp_state *from);
 void v_registers_save(struct fp_state *to);
 void v_registers_load(const struct fp_state *from);
+void fp_control_save(struct fp_state *to);
+void v_control_save(struct fp_state *to);
 
 #define RETURNED 256 /* beside the statuses 0..255 */
 
@@ -80,6 +83,10 @@ void trap_entry_depriv(void)
 {
 }
 
+void trap_entry_timed(void)
+{
+}
+
 void trap_arrive(void)
 {
 }
@@ -100,6 +107,17 @@ void fp_registers_load(const struct fp_state *from)
 {
 	memcpy(fake.f, from->f, sizeof(fake.f));
 	fake.fp_loaded++;
+}
+
+/* There are no control registers. */
+void fp_control_save(struct fp_state *to)
+{
+	(void)to;
+}
+
+void v_control_save(struct fp_state *to)
+{
+	(void)to;
 }
 
 /* There are no vector registers: they have been moved once they are counted. */

@@ -37,6 +37,7 @@ void fake_host_mode(const struct pt_mode *m, struct frame_pool *pool)
 		return;
 	memcpy(phys_pointer(root), (void *)((map.satp & ATP_PPN_MASK) << PAGE_SHIFT), PAGE_SIZE);
 	map_satp = (uint64_t)m->atp_mode << ATP_MODE_SHIFT | root.v >> PAGE_SHIFT;
+	shadow_probe();
 }
 
 /* --- the hardware --- */

@@ -660,6 +660,7 @@ static void begin(void)
 		host.hart_id[i] = i;
 		v.view[i].vcpu = i;
 	}
+	v.w.gs.harts = (1 << VCPUS) - 1;
 	if (shadow_init(&v.shadow, &v.w.gs, (enum shadow_policy)below(SHADOW_POLICIES), false) != OK)
 		world_fail(&v.w, "no shadows");
 	if (chance(30))

@@ -218,7 +218,8 @@ void world_init(struct bits *b, struct world *w, unsigned bits_max)
 	/* Without a bundle a gigabyte of RAM gets one leaf. */
 	if (w->ram_bytes >= GIB(1))
 		w->back_bytes = 0;
-	else if (gstage_add_backing(&w->gs, gpa(w->back_at), w->back_bytes, hpa(w->back_from)))
+	else if (gstage_add_backing(&w->gs, gpa(w->back_at), w->back_bytes, hpa(w->back_from),
+				    false))
 		world_fail(w, "can't have its bundle");
 	write_tables(b, w, true);
 	write_tables(b, w, false);

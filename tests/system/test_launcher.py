@@ -4,10 +4,14 @@ Its one invariant: nothing here depends on what the guest does beyond its start.
 Read next: tools/gnomon.
 """
 
+import json
+import os
 import re
 import shlex
 import signal
+import socket
 import subprocess
+import threading
 import time
 
 import pytest
@@ -25,9 +29,11 @@ def plain(*args):
 def test_help():
     main, run = plain("--help"), plain("run", "--help")
     assert main.returncode == run.returncode == 0 and main.stderr == run.stderr == ""
-    assert "run" in main.stdout and "bundle" in main.stdout
+    assert all(word in main.stdout for word in ("run", "bundle", "ctl"))
     for word in ("--kernel", "--initrd", "--append", "--vcpus", "--memory", "--harts", "--cpu",
-                 "--backend", "--shadow-policy", "--patch", "--qemu", "--timeout", "--icount", "--log", "exit status:", "124"):
+                 "--backend", "--shadow-policy", "--patch", "--qemu", "--timeout", "--icount",
+                 "--log", "--vm", "--weight", "--affinity", "--on-reset", "--end", "--console",
+                 "--control", "exit status:", "124"):
         assert word in run.stdout, word
     assert all(len(line) <= 100 for line in run.stdout.splitlines())
 
@@ -107,8 +113,227 @@ def test_choices_reach_the_bundle(tmp_path):
     assert launch(out, dts, command="bundle").status == 0
     assert [said("a", name) for name in names] == ["depriv", "trap", "off"]
     assert [said("b", name) for name in names] == [None] * 3
-    assert launch(out, dts, "--backend", "auto", "--patch", "on", command="bundle").status == 0
+    assert launch(out, dts, "--vm", "a", "--backend", "auto", "--patch", "on",
+                  command="bundle").status == 0
     assert [said("a", name) for name in names] == ["auto", "trap", "on"]
+
+
+# Three VMs; a and b name one file by two paths.
+THREE = """/dts-v1/;
+/ { vms { %s
+    a { compatible = "gnomon,vm"; kernel = "k.bin"; initrd = "k.bin"; vcpus = <3>;
+        memory = <0 0x4000000>; weight = <300>; affinity = <0 2>; order = <5>;
+        on-reset = "stop"; on-failure = "restart"; };
+    b { compatible = "gnomon,vm"; kernel = "./k.bin"; vcpus = <8>; memory = <0 0x8000000>; };
+    c { compatible = "gnomon,vm"; kernel = "other.bin"; };
+}; };
+"""
+
+
+@pytest.fixture(name="three")
+def fixture_three(tmp_path):
+    """Make a description of three VMs, with properties of /vms, beside its files."""
+    def make(top=""):
+        for name in ("k.bin", "other.bin"):
+            (tmp_path / name).write_bytes(HELLO.read_bytes())
+        (tmp_path / "three.dts").write_text(THREE % top)
+        return tmp_path / "three.dts"
+    return make
+
+
+def tree_text(out, node, name):
+    """A property of a bundle as text, or None."""
+    get = subprocess.run(["fdtget", out, node, name], capture_output=True, text=True, check=False)
+    return get.stdout.strip() if get.returncode == 0 else None
+
+
+@pytest.mark.parametrize("top,args,default,end", (
+    ("", (), "a b c", None), ("", ("--end", "all"), "a b c", "all"),
+    ('default = "c", "a"; end = "never";', (), "c a", "never"),
+    ('default = "c", "a"; end = "never";', ("--guest", "b", "--end", "all"), "b", "all"),
+    ("", ("--guest", "c,b"), "c b", None)), ids=str)
+def test_who_starts(top, args, default, end, three, tmp_path):
+    out = tmp_path / "out.fit"
+    assert launch(out, three(top), *args, command="bundle").status == 0
+    assert tree_text(out, "/configurations", "default") == default
+    assert tree_text(out, "/configurations", "end") == end
+
+
+def test_several_vms_reach_the_bundle(three, tmp_path):
+    out = tmp_path / "out.fit"
+    changes = ("--vm", "b", "--weight", 7, "--affinity", "1,3", "--on-shutdown", "restart",
+               "--vcpus", 2)
+    assert launch(out, three(), *changes, command="bundle").status == 0
+
+    def said(vm):
+        return [tree_text(out, f"/configurations/{vm}", name)
+                for name in ("vcpus", "weight", "affinity", "order", "on-reset", "on-shutdown",
+                             "on-failure")]
+
+    assert said("a") == ["3", "300", "0 2", "5", "stop", None, "restart"]
+    assert said("b") == ["2", "7", "1 3", None, None, "restart", None]
+    assert said("c") == ["2", None, None, None, None, None, None]
+    images = subprocess.run(["fdtget", "-l", out, "/images"], capture_output=True, text=True,
+                            check=True).stdout.split()
+    kernels = [tree_text(out, f"/configurations/{vm}", "kernel") for vm in "abc"]
+    assert len(images) == 3 and kernels[0] == kernels[1] != kernels[2]
+
+
+def value_of(words, name):
+    return words[words.index(name) + 1]
+
+
+def test_machine_of_several(three):
+    """Its memory holds all of them; its harts are this computer's, or as many as --harts says."""
+    words = shlex.split(launch("--dry-run", three()).out)
+    assert int(value_of(words, "-smp")) == min(8, len(os.sched_getaffinity(0)))
+    assert int(value_of(words, "-m").rstrip("M")) > 64 + 128 + 512
+    words = shlex.split(launch("--dry-run", three(), "--harts", 3).out)
+    assert value_of(words, "-smp") == "3"
+    assert value_of(shlex.split(launch("--dry-run", three(), "--guest", "a").out), "-smp") == "3"
+
+
+def test_more_vcpus_than_harts():
+    words = shlex.split(launch("--dry-run", "--kernel", HELLO, "--vcpus", 8, "--harts", 2).out)
+    assert value_of(words, "-smp") == "2"
+
+
+def test_consoles_and_control(three, tmp_path):
+    words = shlex.split(launch("--dry-run", three(), "--console", f"a=file:{tmp_path}/a,b",
+                               "--console", f"b=socket:{tmp_path}/b", "--console", "c=pty",
+                               "--control", tmp_path / "ctl").out)
+    assert f"file,id=vm.a,path={tmp_path}/a,,b" in words
+    assert f"socket,id=vm.b,path={tmp_path}/b,server=on,wait=off" in words
+    assert "pty,id=vm.c" in words
+    assert f"socket,id=control,path={tmp_path}/ctl,server=on,wait=off" in words
+    assert "virtserialport,chardev=control,name=gnomon.control" in words
+    for vm in "abc":
+        assert f"virtserialport,chardev=vm.{vm},name=gnomon.console.{vm}" in words
+    words = launch("--dry-run", three(), "--console", "a=stdio").out
+    assert "virtserialport,chardev=console,name=gnomon.console.a" in words
+    assert "virtio" not in launch("--dry-run", "--bare", "--kernel", HELLO).out
+
+
+@pytest.mark.parametrize("kind", ("file:{}/x", "socket:{}/x", "pty", "stdio"))
+def test_qemu_takes_consoles(kind, tmp_path):
+    run = launch("--kernel", HELLO, "--console", "guest=" + kind.format(tmp_path))
+    assert run.status == 0, run.err
+
+
+def test_control_socket_comes_and_goes(tmp_path):
+    """It is there while the machine is, for this user alone, and nothing is left of it."""
+    runtime = tmp_path / "gnomon"
+    process = subprocess.Popen([LAUNCHER, "run", "--kernel", suite("dirty"), "--timeout", "60"],
+                               stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.PIPE, text=True,
+                               env={**environment(), "XDG_RUNTIME_DIR": str(tmp_path)})
+    try:
+        limit = time.monotonic() + 20
+        while not (runtime / f"{process.pid}.sock").exists():
+            assert time.monotonic() < limit and process.poll() is None
+            time.sleep(0.05)
+        assert runtime.stat().st_mode & 0o777 == 0o700
+        process.terminate()
+        process.communicate(timeout=10)
+    finally:
+        process.kill()
+    assert not list(runtime.iterdir())
+
+
+# --- gnomon ctl, with a program of ours in the machine's place ---
+
+ANSWERS = {
+    "vm list": '{"ok":true,"result":[{"name":"a","state":"running","vcpus":2},'
+               '{"name":"long-one","state":"stopped","vcpus":10}]}',
+    "vm show a": '{"ok":true,"result":{"name":"a","idle":true,"vcpus":[{"id":0},{"id":1}]}}',
+    "version": '{"ok":true,"result":"Gnomon 1\\u001b[2J"}',
+    "vm start a": '{"ok":true,"result":null}',
+    "vm stop b": '{"ok":false,"error":"no VM of that name"}',
+    "strange": "what?", "list": "[]", "silence": None, "end": "",  "quit": "",
+}
+SHOWN = {
+    "vm list": "name      state    vcpus\na         running      2\nlong-one  stopped     10\n",
+    "vm show a": "name: a\nidle: yes\nvcpus:\n  id\n   0\n   1\n",
+    "version": "Gnomon 1?[2J\n", "vm start a": "",
+}
+
+
+@pytest.fixture(name="monitor")
+def fixture_monitor(tmp_path):
+    """Somebody at a control socket who answers by the table; the socket's path."""
+    server = socket.socket(socket.AF_UNIX)
+    path = tmp_path / f"{os.getpid()}.sock"
+    server.bind(str(path))
+    server.listen()
+
+    def serve():
+        while True:
+            try:
+                client, _ = server.accept()
+            except OSError:
+                return
+            with client, client.makefile("rw") as lines:
+                answer = ANSWERS[lines.readline().rstrip("\n")]
+                if answer is None:
+                    time.sleep(2)
+                elif answer:
+                    lines.write(answer + "\n")
+
+    threading.Thread(target=serve, daemon=True).start()
+    yield path
+    server.close()
+
+
+@pytest.mark.parametrize("command", SHOWN)
+def test_ctl_for_people(command, monitor):
+    run = plain("ctl", "--control", monitor, *command.split())
+    assert (run.returncode, run.stdout, run.stderr) == (0, SHOWN[command], "")
+
+
+def test_ctl_json(monitor):
+    for command, status in (("vm list", 0), ("vm stop b", 1)):
+        run = plain("ctl", "--control", monitor, "--json", *command.split())
+        assert (run.returncode, run.stderr) == (status, "")
+        assert json.loads(run.stdout) == json.loads(ANSWERS[command])
+
+
+@pytest.mark.parametrize("words,status,why", (
+    (["vm", "stop", "b"], 1, "no VM of that name"), (["strange"], 1, "no answer of Gnomon's"),
+    (["list"], 1, "no answer of Gnomon's"), (["end"], 1, "ended before it answered"),
+    (["--timeout", "0.5", "silence"], 1, "no answer within 0.5 s"), (["vm\nlist"], 2, "one line"),
+), ids=lambda v: " ".join(v) if isinstance(v, list) else None)
+def test_ctl_failures(words, status, why, monitor):
+    run = plain("ctl", "--control", monitor, *words)
+    assert run.returncode == status and run.stdout == ""
+    assert re.fullmatch(r"gnomon ctl: [^\n]+\n", run.stderr) and why in run.stderr, run.stderr
+
+
+def test_ctl_quit(monitor):
+    """The machine may be gone before it answers."""
+    assert plain("ctl", "--control", monitor, "quit").returncode == 0
+
+
+def ctl_in(runtime, *words):
+    return subprocess.run([LAUNCHER, "ctl", *words], capture_output=True, text=True, timeout=20,
+                          env={**environment(), "XDG_RUNTIME_DIR": str(runtime)}, check=False)
+
+
+def test_ctl_finds_the_machine(monitor, tmp_path):
+    """The only one that runs; with none or several it says so. Sockets of the dead are removed."""
+    runtime = tmp_path / "run"
+    runtime.mkdir()
+    assert "no machine runs" in ctl_in(runtime, "vm", "list").stderr
+    (runtime / "gnomon").mkdir()
+    assert "no machine runs" in ctl_in(runtime, "vm", "list").stderr
+    (runtime / "gnomon" / monitor.name).symlink_to(monitor)
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    (runtime / f"gnomon/{dead.pid}.sock").touch()
+    assert ctl_in(runtime, "vm", "list").stdout == SHOWN["vm list"]
+    assert not (runtime / f"gnomon/{dead.pid}.sock").exists()
+    (runtime / "gnomon/1.sock").touch()
+    run = ctl_in(runtime, "vm", "list")
+    assert run.returncode == 1 and "2 machines run; say which: --control " in run.stderr
 
 
 def test_choices_for_an_embedded_guest():

@@ -26,8 +26,17 @@ HELLO_ELF = BUILD / "guests/hello.elf"
     ["--gstage-mode", "sv32x4", "--guest", "hello"],
     ["--backend", "kvm", "--guest", "hello"], ["--shadow-policy", "none", "--guest", "hello"],
     ["--patch", "maybe", "--guest", "hello"],
-    ["--kernel", str(HELLO), "--vcpus", "4", "--harts", "2"],
-    ["--kernel", str(HELLO), "--vcpus", "2", "--icount"],
+    ["--kernel", str(HELLO), "--harts", "2", "--icount"],
+    ["--kernel", str(HELLO), "--weight", "0"], ["--kernel", str(HELLO), "--weight", "10001"],
+    ["--kernel", str(HELLO), "--affinity", "8"], ["--kernel", str(HELLO), "--affinity", ""],
+    ["--kernel", str(HELLO), "--on-reset", "explode"], ["--kernel", str(HELLO), "--end", "soon"],
+    ["--kernel", str(HELLO), "--guest", "a,b"], ["--guest", "hello", "--weight", "7"],
+    ["--guest", "hello", "--vm", "hello"], ["--kernel", str(HELLO), "--console", "pty"],
+    ["--kernel", str(HELLO), "--console", "a=pty"],
+    ["--kernel", str(HELLO), "--console", "guest=file:"],
+    ["--kernel", str(HELLO), "--console", "guest=pty", "--console", "guest=stdio"],
+    ["--kernel", str(HELLO), "--control", "/dev/null"],
+    ["--kernel", str(HELLO), "--control", "/tmp/" + 103 * "x"],
     ["--bare", "--guest", "hello"], ["--guest", "hello", "--vcpus", "4"],
     ["--guest", "hello", "--append", "quiet"],
 ), ids=" ".join)
@@ -128,10 +137,61 @@ DESCRIPTIONS = {
                      "patch takes a string"),
     "unknown SBI extension": (f'/dts-v1/; / {{ vms {{ a {{ {GOOD_VM} sbi-mask = "x"; }}; }}; }};',
                               "sbi-mask has \"x\"; known"),
+    "weight of 0": (f"/dts-v1/; / {{ vms {{ a {{ {GOOD_VM} weight = <0>; }}; }}; }};",
+                    "weight is 0; it can be 1 to 10000"),
+    "too much weight": (f"/dts-v1/; / {{ vms {{ a {{ {GOOD_VM} weight = <10001>; }}; }}; }};",
+                        "weight is 10001; it can be 1 to 10000"),
+    "two weights": (f"/dts-v1/; / {{ vms {{ a {{ {GOOD_VM} weight = <1 2>; }}; }}; }};",
+                    "weight takes one number"),
+    "no affinity": (f"/dts-v1/; / {{ vms {{ a {{ {GOOD_VM} affinity; }}; }}; }};",
+                    "affinity takes numbers of harts"),
+    "affinity a string": (f'/dts-v1/; / {{ vms {{ a {{ {GOOD_VM} affinity = "0"; }}; }}; }};',
+                          "affinity takes numbers of harts"),
+    "affinity of hart 8": (f"/dts-v1/; / {{ vms {{ a {{ {GOOD_VM} affinity = <0 8>; }}; }}; }};",
+                           "affinity has 8; harts are 0 to 7"),
+    "order a string": (f'/dts-v1/; / {{ vms {{ a {{ {GOOD_VM} order = "first"; }}; }}; }};',
+                       "order takes one number"),
+    "unknown on-reset": (f'/dts-v1/; / {{ vms {{ a {{ {GOOD_VM} on-reset = "x"; }}; }}; }};',
+                         'on-reset is "x"; known: restart, stop'),
+    "unknown on-shutdown": (f'/dts-v1/; / {{ vms {{ a {{ {GOOD_VM} on-shutdown = "x"; }}; }}; }};',
+                            'on-shutdown is "x"; known: stop, restart'),
+    "unknown on-failure": (f'/dts-v1/; / {{ vms {{ a {{ {GOOD_VM} on-failure = "x"; }}; }}; }};',
+                           'on-failure is "x"; known: stop, restart'),
+    "unknown end": (f'/dts-v1/; / {{ vms {{ end = "x"; a {{ {GOOD_VM} }}; }}; }};',
+                    '/vms: end is "x"; known: all, never'),
+    "unknown property of /vms": (f"/dts-v1/; / {{ vms {{ start; a {{ {GOOD_VM} }}; }}; }};",
+                                 "/vms: unknown property start .known: default, end"),
+    "default a number": (f"/dts-v1/; / {{ vms {{ default = <1>; a {{ {GOOD_VM} }}; }}; }};",
+                         "/vms: default takes strings"),
+    "one bad default": (f'/dts-v1/; / {{ vms {{ default = "a", "b"; a {{ {GOOD_VM} }}; }}; }};',
+                        "default VM b"),
+    "name with a comma": (f"/dts-v1/; / {{ vms {{ a,b {{ {GOOD_VM} }}; }}; }};",
+                          "/vms/a,b: a VM's name is"),
+    "name of 32 letters": (f"/dts-v1/; / {{ vms {{ {32 * 'a'} {{ {GOOD_VM} }}; }}; }};",
+                           "a VM's name is up to 31"),
+    "33 VMs": ("/dts-v1/; / { vms { %s }; };" % " ".join(f"a{n} {{ {GOOD_VM} }};"
+                                                         for n in range(33)), "33 VMs.* can be 32"),
     "no such default": (f'/dts-v1/; / {{ vms {{ default = "b"; a {{ {GOOD_VM} }}; }}; }};',
                         "default VM b"),
     "no such kernel": ('/dts-v1/; / { vms { a { kernel = "none"; }; }; };', "none: No such file"),
 }
+
+
+@pytest.mark.parametrize("args,status,why", (
+    (("--backend", "depriv"), BAD_OPTION, "--backend: for which of a, b"),
+    (("--append", "quiet"), BAD_OPTION, "--append: for which of a, b"),
+    (("--vm", "a"), BAD_OPTION, "no option says anything about it"),
+    (("--vm", "c", "--vcpus", 1), BAD_FILE, "no VM c .there are: a, b"),
+    (("--guest", "a,c"), BAD_FILE, "no VM c"), (("--bare",), BAD_OPTION, "--bare runs one guest"),
+    (("--console", "c=pty"), BAD_OPTION, "--console c: no such VM"),
+    (("--console", "a=pty", "--console", "a=pty"), BAD_OPTION, "given twice"),
+    (("--console", "a=stdio", "--console", "b=stdio"), BAD_OPTION, "one alone can be stdio"),
+), ids=lambda v: " ".join(map(str, v)) if isinstance(v, tuple) else None)
+def test_options_with_several_vms(args, status, why, tmp_path):
+    (tmp_path / "hello.bin").write_bytes(HELLO.read_bytes())
+    (tmp_path / "vm.dts").write_text(f"/dts-v1/; / {{ vms {{ a {{ {GOOD_VM} }};"
+                                     f" b {{ {GOOD_VM} }}; }}; }};")
+    assert_one_line(launch(tmp_path / "vm.dts", *args), status, why)
 
 
 @pytest.mark.parametrize("what", DESCRIPTIONS)
@@ -140,6 +200,10 @@ def test_description(what, tmp_path):
     (tmp_path / "hello.bin").write_bytes(HELLO.read_bytes())
     (tmp_path / "vm.dts").write_text(source)
     assert_one_line(launch(tmp_path / "vm.dts"), BAD_FILE, why)
+
+
+def test_kernel_as_description():
+    assert_one_line(launch(HELLO_ELF), BAD_FILE, f"if it is a kernel, say --kernel {HELLO_ELF}")
 
 
 def test_unknown_vm():
@@ -192,11 +256,12 @@ def test_host_mode_that_is_not_there(mode):
 def test_gstage_mode_that_is_not_there(mode):
     run = launch("--kernel", HELLO, "--qemu", QEMU10, "--cpu", "rv64,sv57=off,sv48=off",
                  "--gstage-mode", mode)
-    refused(run, BAD_FILE, "gstage-mode")
+    refused(run, UNAVAILABLE, "gstage-mode")
 
 
 def test_unknown_embedded_guest():
-    refused(launch("--guest", "nobody"), BAD_FILE, "nobody")
+    refused(launch("--guest", "nobody"), BAD_FILE,
+            "no VM nobody; there are: hello ticks ")
 
 
 def test_machine_with_too_little_memory():
@@ -237,7 +302,6 @@ def test_bundle_by_hand_runs(tmp_path):
 
 VMS = {
     "vcpus: none": (VM.replace("vcpus = <1>", "vcpus = <0>"), "vcpus"),
-    "vcpus: more than harts": (VM.replace("vcpus = <1>", "vcpus = <4>"), "4 vcpus.* has 2"),
     "vcpus: more than there can be": (VM.replace("vcpus = <1>", "vcpus = <9>"), "vcpus"),
     "vcpus: a string": (VM.replace("vcpus = <1>", 'vcpus = "two"'), "vcpus"),
     "vcpus: two cells": (VM.replace("vcpus = <1>", "vcpus = <0 1>"), "vcpus"),
@@ -256,6 +320,16 @@ VMS = {
     "kernel: a number": (VM.replace('"k"', "<1>"), "kernel"),
     "ramdisk: no such image": (VM + 'ramdisk = "none";', "none"),
     "ramdisk: a number": (VM + "ramdisk = <1>;", "ramdisk"),
+    "weight: none": (VM + "weight = <0>;", "weight"),
+    "weight: too much": (VM + "weight = <10001>;", "weight"),
+    "weight: a string": (VM + 'weight = "heavy";', "weight"),
+    "affinity: empty": (VM + "affinity;", "affinity"),
+    "affinity: no such hart": (VM + "affinity = <5 6>;", "affinity: the machine has none"),
+    "affinity: beyond all": (VM + "affinity = <0 8>;", "affinity"),
+    "order: two cells": (VM + "order = <0 1>;", "order"),
+    "on-reset: unknown": (VM + 'on-reset = "explode";', "on-reset"),
+    "on-shutdown: a number": (VM + "on-shutdown = <1>;", "on-shutdown"),
+    "on-failure: empty": (VM + "on-failure;", "on-failure"),
     "gstage-mode: unknown": (VM + 'gstage-mode = "sv32x4";', "gstage-mode"),
     "gstage-mode: a number": (VM + "gstage-mode = <39>;", "gstage-mode"),
     "backend: unknown": (VM + 'backend = "kvm";', "backend"),
@@ -274,6 +348,34 @@ VMS = {
 def test_vm_of_a_bundle(what, tmp_path):
     vm, why = VMS[what]
     refused(run_bundle(bundle(tmp_path, vm)), BAD_FILE, why)
+
+
+OUTLINES = {
+    "default: nobody": ('default = "vm", "nobody";', "nobody"),
+    "default: a number": ("default = <0x61626364>;", "default"),
+    "end: unknown": ('end = "soon";', "end"),
+    "end: a number": ("end = <1>;", "end"),
+}
+
+
+def run_defaults(path):
+    """Run a bundle without a guest= that chooses: QEMU takes the last -initrd."""
+    return launch("--kernel", HELLO, "--qemu-arg=-initrd", f"--qemu-arg={path}")
+
+
+@pytest.mark.parametrize("what", OUTLINES)
+def test_outline_of_a_bundle(what, tmp_path):
+    said, why = OUTLINES[what]
+    file = bundle(tmp_path, configurations=f"configurations {{ {said} vm {{ {VM} }}; }};")
+    refused(run_defaults(file), BAD_FILE, why)
+
+
+def test_one_bad_vm_among_others(tmp_path):
+    """It is refused with a line; the other one runs."""
+    file = bundle(tmp_path, configurations=f"configurations {{ bad {{ {VM} weight = <0>; }};"
+                                           f" vm {{ {VM} }}; }};")
+    run = run_defaults(file)
+    assert "bundle: bad: weight" in run.out and "My memory is 64 MiB" in run.out
 
 
 KERNELS = {

@@ -23,7 +23,6 @@
 #define IRQS	  (IRQ_BIT(IRQ_SSI) | IRQ_BIT(IRQ_STI) | IRQ_BIT(IRQ_SEI))
 
 #define INSN_SRET	     0x10200073
-#define INSN_WFI	     0x10500073
 #define INSN_SFENCE_VMA	     0x12000073 /* x0, x0 */
 #define INSN_SINVAL_VMA	     0x16000073
 #define INSN_SFENCE_W_INVAL  0x18000073
@@ -130,6 +129,7 @@ static inline int setup(void **state)
 {
 	(void)state;
 	fake_reset();
+	timer_host_begin();
 	memset(&v, 0, sizeof(v));
 	memset(&shadow, 0, sizeof(shadow));
 	isa = (struct isa){ .has_f = true,

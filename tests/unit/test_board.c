@@ -20,6 +20,8 @@
 
 static struct board board;
 static struct vcpu vcpu;
+static struct vcpu *const vcpus[] = { &vcpu };
+static uint8_t history[PORT_HISTORY];
 static bool external;
 static uint32_t host_rtc[2]; /* the registers of the host's clock */
 
@@ -66,7 +68,8 @@ static int set_up(void **state)
 	memset(&host, 0, sizeof(host));
 	host.timebase = 10000000;
 	phys_offset = 0;
-	board_reset(&board, &vcpu, 1);
+	board.uart.port.history = history;
+	board_reset(&board, vcpus, 1);
 	return 0;
 }
 
@@ -119,7 +122,7 @@ static void test_clock_follows_the_host(void **state)
 	host_rtc[1] = (uint32_t)(start >> 32);
 	host.rtc = phys_address(host_rtc);
 	set_time(5);
-	board_reset(&board, &vcpu, 1);
+	board_reset(&board, vcpus, 1);
 	assert_int_equal(clock_ns(), start);
 	set_time(12);
 	assert_int_equal(clock_ns(), start + 7 * SECOND);

@@ -234,6 +234,7 @@ static void unloading_brings_back_the_hosts_table(void **state)
 {
 	(void)state;
 	fake_reset();
+	timer_host_begin();
 	fake.csr[CSR_SATP] = 0xabc;
 	vcpu_load(&v);
 	depriv_prepare(&v);

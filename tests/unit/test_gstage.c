@@ -148,18 +148,18 @@ static void backings_are_refused(void **state)
 	(void)state;
 
 	vm(GSTAGE_SV39X4, RAM, MIB(8));
-	assert_int_equal(gstage_add_backing(&gs, gpa(RAM - 8), 16, hpa(BUNDLE)), ERR_RANGE);
-	assert_int_equal(gstage_add_backing(&gs, gpa(RAM + MIB(8) - 8), 16, hpa(BUNDLE)),
+	assert_int_equal(gstage_add_backing(&gs, gpa(RAM - 8), 16, hpa(BUNDLE), false), ERR_RANGE);
+	assert_int_equal(gstage_add_backing(&gs, gpa(RAM + MIB(8) - 8), 16, hpa(BUNDLE), false),
 			 ERR_RANGE);
-	assert_int_equal(gstage_add_backing(&gs, gpa(RAM + 8), UINT64_MAX, hpa(BUNDLE)),
+	assert_int_equal(gstage_add_backing(&gs, gpa(RAM + 8), UINT64_MAX, hpa(BUNDLE), false),
 			 ERR_RANGE);
-	assert_int_equal(gstage_add_backing(&gs, gpa(RAM + 100), 100, hpa(BUNDLE)), OK);
-	assert_int_equal(gstage_add_backing(&gs, gpa(RAM + 199), 100, hpa(BUNDLE)), ERR_OVERLAP);
-	assert_int_equal(gstage_add_backing(&gs, gpa(RAM + 50), 51, hpa(BUNDLE)), ERR_OVERLAP);
-	assert_int_equal(gstage_add_backing(&gs, gpa(RAM), 100, hpa(BUNDLE)), OK);
+	assert_int_equal(gstage_add_backing(&gs, gpa(RAM + 100), 100, hpa(BUNDLE), false), OK);
+	assert_int_equal(gstage_add_backing(&gs, gpa(RAM + 199), 100, hpa(BUNDLE), false), ERR_OVERLAP);
+	assert_int_equal(gstage_add_backing(&gs, gpa(RAM + 50), 51, hpa(BUNDLE), false), ERR_OVERLAP);
+	assert_int_equal(gstage_add_backing(&gs, gpa(RAM), 100, hpa(BUNDLE), false), OK);
 	for (unsigned i = 2; i < GSTAGE_BACKINGS_MAX; i++)
-		assert_int_equal(gstage_add_backing(&gs, gpa(RAM + i * 200), 8, hpa(BUNDLE)), OK);
-	assert_int_equal(gstage_add_backing(&gs, gpa(RAM + MIB(1)), 8, hpa(BUNDLE)), ERR_FULL);
+		assert_int_equal(gstage_add_backing(&gs, gpa(RAM + i * 200), 8, hpa(BUNDLE), false), OK);
+	assert_int_equal(gstage_add_backing(&gs, gpa(RAM + MIB(1)), 8, hpa(BUNDLE), false), ERR_FULL);
 }
 
 /* A row: a VM's RAM, and how large the leaf at an offset in it must be. */
@@ -214,7 +214,7 @@ static void no_giant_over_the_bundle(void **state)
 
 	machine(GIB(3));
 	vm(GSTAGE_SV39X4, RAM, GIB(2));
-	assert_int_equal(gstage_add_backing(&gs, gpa(RAM + MIB(500) + 8), 8, hpa(BUNDLE)), OK);
+	assert_int_equal(gstage_add_backing(&gs, gpa(RAM + MIB(500) + 8), 8, hpa(BUNDLE), false), OK);
 	assert_true(touch(RAM, ACCESS_STORE));
 	assert_int_equal(gstage_lookup(&gs, gpa(RAM)).level, 1);
 	assert_true(touch(RAM + GIB(1), ACCESS_STORE));
@@ -259,13 +259,13 @@ struct backed {
 
 static uint8_t expected[BACKED_RAM], found[BACKED_RAM];
 
-static void back(const struct backed *b, unsigned n, uint64_t ram)
+static void back(const struct backed *b, unsigned n, uint64_t ram, bool shared)
 {
 	vm(GSTAGE_SV39X4, ram, BACKED_RAM);
 	memset(expected, 0, sizeof(expected));
 	for (unsigned i = 0; i < n; i++) {
 		assert_int_equal(gstage_add_backing(&gs, gpa(ram + b[i].at), b[i].bytes,
-						    hpa(BUNDLE + b[i].from)),
+						    hpa(BUNDLE + b[i].from), shared),
 				 OK);
 		memcpy(expected + b[i].at, phys_pointer(hpa(BUNDLE + b[i].from)), b[i].bytes);
 	}
@@ -302,14 +302,14 @@ static void bundle_bytes_and_zeros(void **state)
 	uint64_t seed = 11;
 	(void)state;
 
-	for (unsigned i = 0; i < 4 * sizeof(layouts) / sizeof(layouts[0]); i++) {
-		const struct backed *b = layouts[i / 4];
+	for (unsigned i = 0; i < 8 * sizeof(layouts) / sizeof(layouts[0]); i++) {
+		const struct backed *b = layouts[i / 8];
 		unsigned n = b[1].bytes ? b[2].bytes ? 3 : 2 : 1;
 		uint64_t ram = bases[i % 4];
 
 		machine(MIB(128));
 		memcpy(bundle, phys_pointer(hpa(BUNDLE)), BUNDLE_BYTES);
-		back(b, n, ram);
+		back(b, n, ram, i % 8 >= 4);
 		assert_content(ram);
 		for (unsigned k = 0; k < 200; k++) {
 			uint64_t at = random_next(&seed) % (BACKED_RAM - 8192);
@@ -327,6 +327,31 @@ static void bundle_bytes_and_zeros(void **state)
 	}
 }
 
+/* Of bytes that are shared no page is ever mapped: a touch of any kind makes a copy of 2 MiB. */
+static void shared_bytes_are_copied(void **state)
+{
+	static const struct backed b[] = { { MIB(2), MIB(4), 0 } };
+	static const enum access wants[] = { ACCESS_FETCH, ACCESS_LOAD, ACCESS_STORE };
+	(void)state;
+
+	for (unsigned i = 0; i < sizeof(wants) / sizeof(wants[0]); i++) {
+		uint64_t at = RAM + MIB(2) + KIB(8);
+		struct gstage_entry e;
+
+		machine(MIB(128));
+		back(b, 1, RAM, true);
+		for (uint64_t page = 0; page < MIB(6); page += PAGE_SIZE)
+			assert_false(pte_is_valid(gstage_lookup(&gs, gpa(RAM + page)).pte));
+		assert_true(touch(at, wants[i]));
+		e = gstage_lookup(&gs, gpa(at));
+		assert_int_equal(e.level, 1);
+		assert_int_equal(e.pte & (PTE_R | PTE_W | PTE_X), PTE_R | PTE_W | PTE_X);
+		assert_false(range_holds(BUNDLE, BUNDLE_BYTES, e.to.v, 1));
+		assert_false(pte_is_valid(gstage_lookup(&gs, gpa(RAM + MIB(4))).pte));
+		assert_content(RAM);
+	}
+}
+
 /* Whole pages of the bundle are there before any touch, in place and without W. */
 static void mapped_in_place(void **state)
 {
@@ -334,7 +359,7 @@ static void mapped_in_place(void **state)
 	struct gstage_entry e;
 	(void)state;
 
-	back(b, 1, RAM);
+	back(b, 1, RAM, false);
 	e = gstage_lookup(&gs, gpa(RAM + MIB(3)));
 	assert_int_equal(e.to.v, BUNDLE + MIB(1));
 	assert_int_equal(e.level, 1);
@@ -355,7 +380,7 @@ static void fenced_where_replaced(void **state)
 	uint64_t frames;
 	(void)state;
 
-	back(b, 1, RAM);
+	back(b, 1, RAM, false);
 	assert_true(touch(RAM, ACCESS_STORE)); /* nothing was there */
 	assert_int_equal(fences(), 0);
 	assert_true(touch(RAM + MIB(3), ACCESS_STORE)); /* a 2 MiB page in place */
@@ -381,7 +406,7 @@ static void copied_code_is_fenced(void **state)
 	static const struct backed b[] = { { MIB(2) + KIB(64), KIB(8), 4 } };
 	(void)state;
 
-	back(b, 1, RAM);
+	back(b, 1, RAM, false);
 	assert_true(touch(RAM + MIB(2), ACCESS_LOAD));
 	assert_int_equal(fake.fence[FAKE_FENCE_I].n, 1);
 }
@@ -396,7 +421,7 @@ static void other_harts_are_fenced(void **state)
 	host.harts = 4;
 	for (unsigned i = 0; i < 4; i++)
 		host.hart_id[i] = 100 + i;
-	back(b, 1, RAM);
+	back(b, 1, RAM, false);
 	gstage_enter(&gs, 0, &flushed[0]);
 	gstage_enter(&gs, 1, &flushed[1]);
 	gstage_enter(&gs, 3, &flushed[3]);
@@ -494,6 +519,7 @@ int main(void)
 		cmocka_unit_test_setup(no_giant_over_the_bundle, set_up),
 		cmocka_unit_test_setup(touch_is_idempotent, set_up),
 		cmocka_unit_test_setup(bundle_bytes_and_zeros, set_up),
+		cmocka_unit_test_setup(shared_bytes_are_copied, set_up),
 		cmocka_unit_test_setup(mapped_in_place, set_up),
 		cmocka_unit_test_setup(fenced_where_replaced, set_up),
 		cmocka_unit_test_setup(copied_code_is_fenced, set_up),

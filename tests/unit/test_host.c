@@ -60,6 +60,10 @@ static void qemu(const char *name, unsigned harts, uint64_t boot_hart)
 	assert_int_equal(host.timebase, 10000000);
 	assert_int_equal(host.uart.v, 0x10000000);
 	assert_int_equal(host.uart_irq, 10);
+	assert_int_equal(host.rtc_irq, 11);
+	assert_int_equal(host.virtio_n, 8);
+	for (unsigned i = 0; i < 8; i++)
+		assert_int_equal(host.virtio[i].base.v, 0x10000000 + 0x1000 * host.virtio[i].irq);
 	assert_int_equal(host.plic.v, 0xc000000);
 	assert_int_equal(host.finisher.v, 0x100000);
 	assert_int_equal(host.bundle.bytes, 0);

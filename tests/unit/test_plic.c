@@ -18,6 +18,7 @@
 
 static struct board board;
 static struct vcpu vcpus[2];
+static struct vcpu *const harts[] = { &vcpus[0], &vcpus[1] };
 static bool external[2];
 static unsigned calls;
 
@@ -65,7 +66,7 @@ static int set_up(void **state)
 	fake_reset();
 	memset(&board, 0, sizeof(board));
 	external[0] = external[1] = true;
-	plic_reset(&board, vcpus, 2);
+	plic_reset(&board, harts, 2);
 	assert_false(external[0] || external[1]);
 	calls = 0;
 	return 0;

@@ -154,6 +154,7 @@ static void other_harts_are_fenced(void **state)
 	struct regime r = with_all_mapped(SHADOW_TRAP);
 	(void)state;
 
+	gs.harts = 1 | 1 << 2;
 	fake.hart = &fake.harts[2];
 	shadow_satp(&shadow, &other, &r);
 	fake.hart = &fake.harts[0];

@@ -1,5 +1,5 @@
 /*
- * The guest's serial port, over a console of the test's own. What each test expects was read in
+ * The guest's serial port, over a port of the test's own. What each test expects was read in
  * the data sheet, or is what QEMU's 16550 does.
  */
 #include <setjmp.h>
@@ -11,7 +11,6 @@
 #include <cmocka.h>
 
 #include "hyp/dev/board.h"
-#include "hyp/drv/console.h"
 #include "tests/fake/fake.h"
 
 /* The host's side. */
@@ -19,13 +18,28 @@ static struct {
 	char sent[256];
 	unsigned sent_n, room; /* how many more bytes are taken */
 	const char *typed;
-	bool is_listening;
 	bool line;
 	unsigned line_changes;
+	unsigned looks; /* how often input was asked for */
 } side;
 
-bool console_put(uint8_t byte)
+static struct board board;
+
+void port_open(struct port *p)
 {
+	assert_ptr_equal(p, &board.uart.port);
+	assert_string_equal(p->label, "linux");
+	assert_ptr_equal(p->owner, &side);
+}
+
+void port_close(struct port *p)
+{
+	assert_ptr_equal(p, &board.uart.port);
+}
+
+bool port_put(struct port *p, uint8_t byte)
+{
+	assert_ptr_equal(p, &board.uart.port);
 	if (!side.room)
 		return false;
 	side.room--;
@@ -33,14 +47,11 @@ bool console_put(uint8_t byte)
 	return true;
 }
 
-int console_get(void)
+int port_get(struct port *p)
 {
+	assert_ptr_equal(p, &board.uart.port);
+	side.looks++;
 	return *side.typed ? (uint8_t)*side.typed++ : -1;
-}
-
-void console_listen(bool on)
-{
-	side.is_listening = on;
 }
 
 void plic_set_line(struct board *b, unsigned source, bool high)
@@ -52,7 +63,7 @@ void plic_set_line(struct board *b, unsigned source, bool high)
 	side.line_changes++;
 }
 
-void plic_reset(struct board *b, struct vcpu *vcpus, unsigned n)
+void plic_reset(struct board *b, struct vcpu *const *vcpus, unsigned n)
 {
 	(void)b;
 	(void)vcpus;
@@ -66,8 +77,6 @@ enum mmio_result plic_access(struct board *b, struct mmio *m)
 	return MMIO_FAULT;
 }
 
-static struct board board;
-
 static int set_up(void **state)
 {
 	(void)state;
@@ -76,6 +85,7 @@ static int set_up(void **state)
 	memset(&board, 0, sizeof(board));
 	side.room = 200;
 	side.typed = "";
+	uart_attach(&board, "linux", &side, NULL);
 	uart_reset(&board);
 	return 0;
 }
@@ -99,7 +109,12 @@ static void put(unsigned reg, uint8_t value)
 static void type(const char *text)
 {
 	side.typed = text;
-	uart_input(&board);
+	uart_port_event(&board, (struct port_event){ .input = true });
+}
+
+static void has_room(void)
+{
+	uart_port_event(&board, (struct port_event){ .room = true });
 }
 
 static void test_reset_values(void **state)
@@ -112,7 +127,6 @@ static void test_reset_values(void **state)
 	(void)state;
 	for (unsigned r = 0; r < NS_REGISTERS; r++)
 		assert_int_equal(get(r), expected[r]);
-	assert_true(side.is_listening);
 	assert_false(side.line);
 }
 
@@ -219,17 +233,17 @@ static void test_full_console_holds_thre_down(void **state)
 	assert_int_equal(get(NS_IIR), 0xc0 | NS_IIR_NONE);
 	assert_false(side.line);
 	side.room = 5;
-	uart_console_ready(&board);
+	has_room();
 	assert_int_equal(get(NS_LSR), 0);
 	assert_false(side.line);
 	side.room = 100;
-	uart_console_ready(&board);
+	has_room();
 	assert_true(side.line);
 	assert_int_equal(get(NS_LSR), 0x60);
 	assert_int_equal(get(NS_IIR), 0xc0 | NS_IIR_THRE);
 	assert_string_equal(side.sent, "abcdefghijklmnop");
 	/* Nothing waits: nobody asked for another interrupt. */
-	uart_console_ready(&board);
+	has_room();
 	assert_false(side.line);
 }
 
@@ -252,7 +266,7 @@ static void test_transmit_overrun_loses_the_oldest(void **state)
 	for (char c = 'a'; c < 'a' + 18; c++)
 		put(NS_DATA, (uint8_t)c);
 	side.room = 100;
-	uart_console_ready(&board);
+	has_room();
 	assert_string_equal(side.sent, "cdefghijklmnopqr");
 }
 
@@ -269,7 +283,7 @@ static void test_transmit_reset(void **state)
 	assert_int_equal(get(NS_LSR), 0x60);
 	assert_true(side.line);
 	side.room = 9;
-	uart_console_ready(&board);
+	has_room();
 	assert_string_equal(side.sent, "");
 }
 
@@ -277,7 +291,6 @@ static void test_receive_without_fifo(void **state)
 {
 	(void)state;
 	type("abc");
-	assert_false(side.is_listening);
 	assert_false(side.line);
 	put(NS_IER, NS_IER_RX);
 	assert_true(side.line);
@@ -288,7 +301,6 @@ static void test_receive_without_fifo(void **state)
 	assert_true(side.line);
 	assert_int_equal(get(NS_DATA), 'b');
 	assert_int_equal(get(NS_DATA), 'c');
-	assert_true(side.is_listening);
 	assert_false(side.line);
 	assert_int_equal(get(NS_LSR), 0x60);
 }
@@ -325,12 +337,25 @@ static void test_paste_loses_nothing(void **state)
 	text[1000] = 0;
 	put(NS_FCR, NS_FCR_FIFO);
 	type(text);
-	assert_false(side.is_listening);
 	while (get(NS_LSR) & NS_LSR_DATA)
 		got[n++] = (char)get(NS_DATA);
 	got[n] = 0;
 	assert_string_equal(got, text);
-	assert_true(side.is_listening);
+}
+
+/* A driver that polls doesn't go and look for input each time: it is told. */
+static void test_polling_is_cheap(void **state)
+{
+	unsigned looks = side.looks;
+
+	(void)state;
+	for (unsigned i = 0; i < 100; i++) {
+		get(NS_LSR);
+		get(NS_DATA);
+	}
+	assert_int_equal(side.looks, looks);
+	type("x");
+	assert_int_equal(get(NS_DATA), 'x');
 }
 
 /* The SBI's way to the same bytes. */
@@ -345,7 +370,6 @@ static void test_take(void **state)
 	assert_int_equal(uart_take(&board), 0xff);
 	assert_int_equal(uart_take(&board), -1);
 	assert_false(side.line);
-	assert_true(side.is_listening);
 }
 
 static void test_receive_reset_and_mode_change(void **state)
@@ -402,9 +426,7 @@ static void test_loopback(void **state)
 	/* Nothing comes in from outside until it is left. */
 	type("x");
 	assert_int_equal(get(NS_LSR), 0x60);
-	assert_false(side.is_listening);
 	put(NS_MCR, NS_MCR_OUT2);
-	assert_true(side.is_listening);
 	assert_int_equal(get(NS_DATA), 'x');
 	assert_int_equal(get(NS_MSR), 0xb0);
 }
@@ -418,9 +440,12 @@ static void test_reset_lowers_the_line(void **state)
 	assert_true(side.line);
 	uart_reset(&board);
 	assert_false(side.line);
-	assert_true(side.is_listening);
-	assert_int_equal(get(NS_LSR), 0x60);
 	assert_int_equal(get(NS_IIR), NS_IIR_NONE);
+	/* What had reached the receiver is gone, what was on its way comes. */
+	assert_int_equal(get(NS_LSR), 0x61);
+	assert_int_equal(get(NS_DATA), 'g');
+	assert_int_equal(get(NS_DATA), 'h');
+	assert_int_equal(get(NS_LSR), 0x60);
 }
 
 int main(void)
@@ -439,6 +464,7 @@ int main(void)
 		cmocka_unit_test_setup(test_receive_without_fifo, set_up),
 		cmocka_unit_test_setup(test_receive_trigger_and_timeout, set_up),
 		cmocka_unit_test_setup(test_paste_loses_nothing, set_up),
+		cmocka_unit_test_setup(test_polling_is_cheap, set_up),
 		cmocka_unit_test_setup(test_take, set_up),
 		cmocka_unit_test_setup(test_receive_reset_and_mode_change, set_up),
 		cmocka_unit_test_setup(test_priority_of_interrupts, set_up),

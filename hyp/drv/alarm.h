@@ -1,0 +1,22 @@
+/*
+ * One alarm, for what has to happen a little later whatever the guests do: the host's goldfish RTC
+ * interrupts like any device, and leaves the harts' timers to the scheduler.
+ *
+ * No lock inside: hyp/drv/terminal.c is the one caller, but for alarm_init().
+ */
+#ifndef HYP_DRV_ALARM_H
+#define HYP_DRV_ALARM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Once, at start-up, on the hart that looks at interrupts of devices. */
+void alarm_init(void);
+
+/* Interrupt in @ns nanoseconds, or when was asked for before. false: the host has no such clock. */
+bool alarm_set(uint64_t ns);
+
+/* Interrupt @source came. Returns whether it was the alarm's. */
+bool alarm_interrupt(unsigned source);
+
+#endif

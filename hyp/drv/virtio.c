@@ -1,0 +1,271 @@
+/*
+ * The transport and the queues of virtio.
+ *
+ * Invariant: a descriptor is free, on the list from .free, or part of one chain under way; both are
+ * kept in memory of our own, not in the queue's, which the device may write.
+ *
+ * Next: hyp/drv/serial.c, who uses it.
+ */
+#include "hyp/drv/virtio.h"
+
+#include "hyp/arch/cpu.h"
+#include "hyp/drv/host.h"
+#include "hyp/drv/io.h"
+#include "hyp/lib/log.h"
+
+enum {
+	MAGIC = 0x000,
+	VERSION = 0x004,
+	DEVICE_ID = 0x008,
+	DEVICE_FEATURES = 0x010,
+	DEVICE_FEATURES_SEL = 0x014,
+	DRIVER_FEATURES = 0x020,
+	DRIVER_FEATURES_SEL = 0x024,
+	QUEUE_SEL = 0x030,
+	QUEUE_NUM_MAX = 0x034,
+	QUEUE_NUM = 0x038,
+	QUEUE_READY = 0x044,
+	QUEUE_NOTIFY = 0x050,
+	INTERRUPT_STATUS = 0x060,
+	INTERRUPT_ACK = 0x064,
+	STATUS = 0x070,
+	QUEUE_DESC = 0x080, /* each of these three: low half, high half */
+	QUEUE_DRIVER = 0x090,
+	QUEUE_DEVICE = 0x0a0,
+	CONFIG = 0x100,
+};
+
+#define MAGIC_VALUE 0x74726976 /* "virt" */
+
+#define STATUS_ACKNOWLEDGE 1u
+#define STATUS_DRIVER	   2u
+#define STATUS_DRIVER_OK   4u
+#define STATUS_FEATURES_OK 8u
+
+#define FEATURE_VERSION_1 (UINT64_C(1) << 32)
+
+/* A queue's memory. */
+struct desc {
+	uint64_t at;
+	uint32_t bytes;
+	uint16_t flags, next;
+};
+
+#define DESC_NEXT  1u
+#define DESC_WRITE 2u
+
+struct avail {
+	uint16_t flags, n;
+	uint16_t id[];
+};
+
+struct used {
+	uint16_t flags, n;
+	struct {
+		uint32_t id, bytes;
+	} chain[];
+};
+
+_Static_assert(sizeof(struct desc) == 16, "a descriptor");
+
+static uint32_t get(const struct virtio *d, unsigned reg)
+{
+	return io_read32(hpa(d->regs.v + reg));
+}
+
+static void put(const struct virtio *d, unsigned reg, uint32_t value)
+{
+	io_write32(hpa(d->regs.v + reg), value);
+}
+
+/* A place without a device has kind 0, of either version, and isn't worth a word. */
+struct virtio virtio_look(unsigned i)
+{
+	struct virtio d = { .regs = host.virtio[i].base, .irq = host.virtio[i].irq };
+
+	if (get(&d, MAGIC) != MAGIC_VALUE)
+		return d;
+	d.kind = get(&d, DEVICE_ID);
+	if (d.kind && get(&d, VERSION) != 2) {
+		log_error("virtio device %u at %lx isn't used: it is the legacy kind; QEMU's other "
+			  "kind: -global virtio-mmio.force-legacy=false",
+			  d.kind, d.regs.v);
+		d.kind = 0;
+	}
+	return d;
+}
+
+static uint64_t offered_features(const struct virtio *d)
+{
+	uint64_t low;
+
+	put(d, DEVICE_FEATURES_SEL, 0);
+	low = get(d, DEVICE_FEATURES);
+	put(d, DEVICE_FEATURES_SEL, 1);
+	return (uint64_t)get(d, DEVICE_FEATURES) << 32 | low;
+}
+
+static void accept_features(const struct virtio *d, uint64_t features)
+{
+	put(d, DRIVER_FEATURES_SEL, 0);
+	put(d, DRIVER_FEATURES, (uint32_t)features);
+	put(d, DRIVER_FEATURES_SEL, 1);
+	put(d, DRIVER_FEATURES, (uint32_t)(features >> 32));
+}
+
+/* "Device Initialization". A device that needs time for its reset is none we can use. */
+enum err virtio_begin(const struct virtio *d, uint64_t wanted, uint64_t *agreed)
+{
+	uint64_t offered;
+	uint32_t status = STATUS_ACKNOWLEDGE | STATUS_DRIVER;
+
+	put(d, STATUS, 0);
+	if (get(d, STATUS) != 0)
+		return ERR_UNSUPPORTED;
+	put(d, STATUS, status);
+	offered = offered_features(d);
+	if (!(offered & FEATURE_VERSION_1))
+		return ERR_UNSUPPORTED;
+	accept_features(d, (offered & wanted) | FEATURE_VERSION_1);
+	put(d, STATUS, status | STATUS_FEATURES_OK);
+	*agreed = offered & wanted;
+	return get(d, STATUS) & STATUS_FEATURES_OK ? OK : ERR_UNSUPPORTED;
+}
+
+void virtio_ready(const struct virtio *d)
+{
+	put(d, STATUS, get(d, STATUS) | STATUS_DRIVER_OK);
+}
+
+void virtio_give_up(const struct virtio *d)
+{
+	put(d, STATUS, 0);
+}
+
+uint32_t virtio_config(const struct virtio *d, unsigned offset)
+{
+	return get(d, CONFIG + offset);
+}
+
+void virtio_interrupt(const struct virtio *d)
+{
+	put(d, INTERRUPT_ACK, get(d, INTERRUPT_STATUS));
+	fence_all(); /* what is in the rings now is seen, what comes later interrupts again */
+}
+
+static volatile struct desc *desc_of(const struct virtq *q)
+{
+	return (volatile struct desc *)q->memory;
+}
+
+static volatile struct avail *avail_of(const struct virtq *q)
+{
+	return (volatile struct avail *)(q->memory + 16u * q->size);
+}
+
+static volatile struct used *used_of(const struct virtq *q)
+{
+	return (volatile struct used *)(q->memory + align_up(18u * q->size + 6, 4));
+}
+
+static void put_address(const struct virtio *d, unsigned reg, const volatile void *p)
+{
+	uint64_t at = phys_address((const void *)p).v;
+
+	put(d, reg, (uint32_t)at);
+	put(d, reg + 4, (uint32_t)(at >> 32));
+}
+
+enum err virtq_init(struct virtq *q, const struct virtio *d, unsigned index, unsigned size,
+		    hpa_t at)
+{
+	*q = (struct virtq){ .device = d,
+			     .index = (uint16_t)index,
+			     .size = (uint16_t)size,
+			     .free_n = (uint16_t)size,
+			     .memory = phys_pointer(at) };
+	for (unsigned i = 0; i < size; i++)
+		q->link[i] = (uint16_t)(i + 1);
+	put(d, QUEUE_SEL, index);
+	if (get(d, QUEUE_READY) != 0 || get(d, QUEUE_NUM_MAX) < size)
+		return ERR_UNSUPPORTED;
+	put(d, QUEUE_NUM, size);
+	put_address(d, QUEUE_DESC, desc_of(q));
+	put_address(d, QUEUE_DRIVER, avail_of(q));
+	put_address(d, QUEUE_DEVICE, used_of(q));
+	put(d, QUEUE_READY, 1);
+	return OK;
+}
+
+static void write_desc(struct virtq *q, unsigned i, const struct virtq_part *part, bool more)
+{
+	volatile struct desc *d = &desc_of(q)[i];
+
+	d->at = part->at.v;
+	d->bytes = part->bytes;
+	d->flags = (uint16_t)((part->is_written ? DESC_WRITE : 0) | (more ? DESC_NEXT : 0));
+	d->next = more ? q->link[i] : 0;
+}
+
+int virtq_add(struct virtq *q, const struct virtq_part *part, unsigned n)
+{
+	unsigned head = q->free, at = head;
+
+	if (!n || n > q->free_n)
+		return -1;
+	q->parts[head] = (uint16_t)n;
+	q->writable[head] = 0;
+	for (unsigned i = 0; i < n; i++) {
+		write_desc(q, at, &part[i], i + 1 < n);
+		if (part[i].is_written)
+			q->writable[head] += part[i].bytes;
+		at = q->link[at];
+	}
+	q->free = (uint16_t)at;
+	q->free_n = (uint16_t)(q->free_n - n);
+	avail_of(q)->id[q->available++ % q->size] = (uint16_t)head;
+	fence_all(); /* the chain is there before the device is told of it */
+	avail_of(q)->n = q->available;
+	return (int)head;
+}
+
+void virtq_notify(struct virtq *q)
+{
+	fence_all(); /* avail.n before the notification */
+	put(q->device, QUEUE_NOTIFY, q->index);
+}
+
+/* Put the chain from @head in front of the free ones. */
+static void release(struct virtq *q, unsigned head)
+{
+	unsigned last = head;
+
+	for (unsigned i = 1; i < q->parts[head]; i++)
+		last = q->link[last];
+	q->link[last] = q->free;
+	q->free = (uint16_t)head;
+	q->free_n = (uint16_t)(q->free_n + q->parts[head]);
+	q->parts[head] = 0;
+}
+
+bool virtq_take(struct virtq *q, unsigned *id, uint32_t *bytes)
+{
+	volatile struct used *used = used_of(q);
+
+	while (q->used != used->n) {
+		unsigned slot = q->used++ % q->size;
+		uint32_t head;
+
+		fence_all(); /* the entry is read after the count that covers it */
+		head = used->chain[slot].id;
+		if (head >= q->size || !q->parts[head])
+			continue;
+		*id = head;
+		*bytes = used->chain[slot].bytes;
+		if (*bytes > q->writable[head])
+			*bytes = q->writable[head];
+		release(q, head);
+		return true;
+	}
+	return false;
+}

@@ -1,0 +1,155 @@
+"""The options of `gnomon run` and `gnomon bundle`, as argparse wants them.
+
+Read next: choice.py (what becomes of those about guests), machine.py (of the others).
+"""
+
+import argparse
+import os
+import re
+
+from launcher.common import BUILD, GIB, KIB, MAX_HARTS, MAX_WEIGHT, MIB
+from launcher.descriptions import CHOICES, ENDS, GSTAGE_MODES, SBI_NAMES
+
+
+EPILOG = """\
+exit status:
+  0     the guest shut down in an orderly way (also: QEMU was ended by Ctrl-A x)
+  2     wrong options
+  65    a kernel, an initrd, a bundle or a description was refused
+  69    the machine can't run it: QEMU missing or refusing, no H-extension for hext, ...
+  70    Gnomon panicked; a bug in Gnomon
+  71    Gnomon stopped the guest, which did what can't be emulated, or the host's memory ran out
+  124   --timeout ran out
+  128+N QEMU or this program was ended by signal N
+  else  the guest's own failure code
+
+console:
+  Ctrl-C goes to the guest. Ctrl-A x ends QEMU, Ctrl-A c switches to QEMU's monitor and back,
+  Ctrl-A Ctrl-A sends Ctrl-A. Ctrl-] is Gnomon's: guests and its monitor share this terminal.
+  --console NAME=... gives a guest another one. `gnomon ctl help` speaks with the monitor.
+"""
+
+
+def parse_size(text):
+    """Bytes from "512M", "1G", "65536", "0x10000"."""
+    match = re.fullmatch(r"(0x[0-9a-fA-F]+|\d+)([KMG]?)(iB|B)?", text, re.IGNORECASE)
+    if not match:
+        raise argparse.ArgumentTypeError(f"not a size: {text!r} (write 512M, 1G, ...)")
+    unit = {"": 1, "K": KIB, "M": MIB, "G": GIB}[match[2].upper()]
+    return int(match[1], 0) * unit
+
+
+def positive(kind):
+    def parse(text):
+        value = kind(text)
+        if not value > 0:
+            raise ValueError
+        return value
+    parse.__name__ = "positive number"  # argparse's word for it in its message
+    return parse
+
+
+def names(value):
+    return [name for name in value.split(",") if name]
+
+
+def weight(value):
+    if not 1 <= int(value) <= MAX_WEIGHT:
+        raise ValueError
+    return int(value)
+
+
+def affinity(value):
+    harts = tuple(map(int, value.split(",")))
+    if not all(0 <= hart < MAX_HARTS for hart in harts):
+        raise ValueError
+    return harts
+
+
+def console(value):
+    """NAME=KIND or NAME=KIND:PATH, as (name, kind, path)."""
+    match = re.fullmatch(r"([^=]+)=(?:(file|socket):(.+)|(pty|stdio))", value)
+    if not match:
+        raise argparse.ArgumentTypeError(f"{value!r}: write NAME=file:PATH, NAME=socket:PATH,"
+                                         " NAME=pty or NAME=stdio")
+    return match[1], match[2] or match[4], match[3]
+
+
+def add_guest_options(parser):
+    """The options that say what to run."""
+    parser.add_argument("description", nargs="?", metavar="DESCRIPTION.dts",
+                        help="a description of VMs, see dts/README.md; options below override it")
+    vm = parser.add_argument_group("the guest")
+    vm.add_argument("--kernel", metavar="FILE", help="Linux Image, ELF or flat binary")
+    vm.add_argument("--initrd", metavar="FILE", help="initial RAM disk")
+    vm.add_argument("--append", metavar="TEXT", help="the kernel's command line")
+    vm.add_argument("--vcpus", type=positive(int), metavar="N", help="its harts (default: 2)")
+    vm.add_argument("--memory", type=parse_size, metavar="SIZE",
+                    help="its RAM, like 512M or 1G (default: 512M)")
+    vm.add_argument("--guest", metavar="NAME,...",
+                    help="which VMs of the description start; without one, which guests of those"
+                         " embedded in Gnomon (hello, ticks, ...)")
+    vm.add_argument("--vm", metavar="NAME",
+                    help="where several start: which of them the other options here are about")
+    vm.add_argument("--weight", type=weight, metavar="N",
+                    help=f"its share of the harts, 1 to {MAX_WEIGHT} (default: 100)")
+    vm.add_argument("--affinity", type=affinity, metavar="LIST",
+                    help="harts it may run on, like 0,1 (default: all)")
+    vm.add_argument("--gstage-mode", choices=GSTAGE_MODES, help="format of its G-stage table")
+    vm.add_argument("--backend", choices=CHOICES["backend"],
+                    help="how it is run: by the H-extension, in U-mode on shadow tables, or"
+                         " (auto) the first where the core has it")
+    vm.add_argument("--shadow-policy", choices=CHOICES["shadow-policy"],
+                    help="when shadow tables follow the guest's: at its stores, its first store or"
+                         " its fences (default: lazy)")
+    vm.add_argument("--patch", choices=CHOICES["patch"],
+                    help="whether instructions that often trap are replaced where they run, with"
+                         " shadow tables (default: on)")
+    for name in ("on-reset", "on-shutdown", "on-failure"):
+        vm.add_argument(f"--{name}", choices=CHOICES[name],
+                        help=f"what happens then (default: {CHOICES[name][0]})")
+    vm.add_argument("--end", choices=ENDS,
+                    help="when the machine ends: when all VMs have (default), or when told to")
+    vm.add_argument("--isa-mask", type=names, metavar="LIST",
+                    help="ISA extensions to hide from it, like sstc,v")
+    vm.add_argument("--sbi-mask", type=names, metavar="LIST",
+                    help=f"SBI extensions to hide from it, of: {','.join(SBI_NAMES)}")
+
+
+def add_machine_options(parser):
+    """The options that say on what to run it, and how."""
+    machine = parser.add_argument_group("the machine")
+    machine.add_argument("--harts", type=positive(int), metavar="N",
+                         help="its harts (default: as many as the guest has vcpus; of several"
+                              f" guests, as this computer has, up to {MAX_HARTS})")
+    machine.add_argument("--cpu", metavar="MODEL", help="QEMU's -cpu, like rv64,sv57=off")
+    machine.add_argument("--host-memory", type=parse_size, metavar="SIZE",
+                         help="its RAM (default: what guests, bundle and Gnomon need)")
+    machine.add_argument("--console", type=console, action="append", default=[],
+                         metavar="NAME=WHERE",
+                         help="give VM NAME a console of its own: file:PATH, socket:PATH, pty or"
+                              " stdio")
+    machine.add_argument("--control", metavar="PATH",
+                         help="where gnomon ctl finds this machine (default: a socket in"
+                              " $XDG_RUNTIME_DIR/gnomon or /tmp/gnomon-UID)")
+    machine.add_argument("--bios", default="default", metavar="FILE",
+                         help="firmware (default: QEMU's OpenSBI)")
+    machine.add_argument("--qemu", default=os.environ.get("QEMU") or "qemu-system-riscv64",
+                         metavar="PROGRAM", help="the QEMU to use (default: $QEMU or %(default)s)")
+    machine.add_argument("--qemu-arg", action="append", default=[], metavar="ARG",
+                         help="one more argument for QEMU (write --qemu-arg=-d)")
+    machine.add_argument("--gnomon", default=str(BUILD / "gnomon.bin"), metavar="FILE",
+                         help="the hypervisor (default: the one built here)")
+    machine.add_argument("--hyp-append", metavar="TEXT",
+                         help="options for Gnomon, like 'host-mode=sv48 loglevel=debug'")
+    machine.add_argument("--bare", action="store_true",
+                         help="run the guest's files without Gnomon, to compare")
+    running = parser.add_argument_group("the run")
+    running.add_argument("--timeout", type=positive(float), metavar="S",
+                         help="end the machine after S seconds, with status 124")
+    running.add_argument("--icount", action="store_true",
+                         help="count instructions as time: every run alike, on one hart")
+    running.add_argument("--log", metavar="FILE", help="also write the console to FILE")
+    running.add_argument("--gdb", action="store_true", help="wait for gdb on port 1234")
+    running.add_argument("--dry-run", action="store_true",
+                         help="check everything, print QEMU's command line, run nothing")
