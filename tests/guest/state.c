@@ -299,6 +299,36 @@ static void test_fp_off(void)
 	test_is(fp_differences(&before, &after), 0, "FP state survives with FS off");
 }
 
+static void set_fcsr(uint64_t fcsr)
+{
+	asm volatile(".option push\n.option arch, +d\ncsrw fcsr, %0\n.option pop" : : "r"(fcsr));
+}
+
+static uint64_t get_fcsr(void)
+{
+	uint64_t fcsr;
+
+	asm volatile(".option push\n.option arch, +d\ncsrr %0, fcsr\n.option pop" : "=r"(fcsr));
+	return fcsr;
+}
+
+/* Written as a CSR, with no other FP instruction: beside other guests it goes to memory and back. */
+static void test_fcsr_alone(void)
+{
+	unsigned wrong = 0;
+
+	csr_set(CSR_SSTATUS, SSTATUS_FS);
+	for (unsigned i = 0; i < 40; i++) {
+		uint64_t fcsr = (i % 5) << 5 | (i & 0x1f);
+
+		set_fcsr(fcsr);
+		sleeps();
+		wrong += get_fcsr() != fcsr;
+	}
+	set_fcsr(0);
+	test_is(wrong, 0, "fcsr survives without a change of an f register");
+}
+
 /* Each row: what an FP instruction does under an FS state. */
 static void test_fs_tracking(void)
 {
@@ -352,6 +382,7 @@ int main(void)
 	test_interrupts();
 	test_fp_survives();
 	test_fp_off();
+	test_fcsr_alone();
 	test_fs_tracking();
 	return test_done();
 }
