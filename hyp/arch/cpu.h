@@ -67,6 +67,14 @@ ALWAYS_INLINE void fence_i(void)
 	__asm__ volatile("fence.i" : : : "memory");
 }
 
+/* No SC succeeds by an LR before it: "forcibly yield any existing load reservation". */
+ALWAYS_INLINE void cpu_drop_reservation(void)
+{
+	uint32_t word = 0, failed;
+
+	__asm__ volatile("sc.w %0, zero, %1" : "=&r"(failed), "+A"(word) : : "memory");
+}
+
 /* Orders earlier stores to the hypervisor's own table before this hart's later walks of it. */
 ALWAYS_INLINE void sfence_all(void)
 {

@@ -47,6 +47,7 @@ void vcpu_load(struct vcpu *v)
 	__atomic_store_n(&h->vcpu, v, __ATOMIC_SEQ_CST);
 	v->backend->load(v);
 	fence_i();
+	cpu_drop_reservation();
 	v->frame.host_sp = (uint64_t)(uintptr_t)h->stack_top;
 	v->frame.host_tp = (uint64_t)(uintptr_t)h;
 	irq_sync(v);

@@ -97,7 +97,7 @@ struct vcpu {
 	struct fast_path fast; /* second: fast.S */
 
 	/* Any hart. */
-	struct hart *_Atomic hart;     /* the host hart it is loaded on, or was last */
+	struct hart *_Atomic hart;     /* the host hart it is loaded on, or will be, or was last */
 	_Atomic uint32_t requests;     /* set of enum vcpu_request */
 	_Atomic uint32_t is_woken;     /* it is in some hart's .woken, next by .woken_next */
 	struct vcpu *woken_next;

@@ -61,6 +61,10 @@ ALWAYS_INLINE void fence_i(void)
 	fake_fence(FAKE_FENCE_I, 0, 0);
 }
 
+ALWAYS_INLINE void cpu_drop_reservation(void)
+{
+}
+
 ALWAYS_INLINE void sfence_all(void)
 {
 	fake_fence(FAKE_SFENCE_ALL, 0, 0);
