@@ -13,7 +13,8 @@ from launcher.descriptions import CHOICES, ENDS, GSTAGE_MODES, SBI_NAMES
 
 EPILOG = """\
 exit status:
-  0     the guest shut down in an orderly way (also: QEMU was ended by Ctrl-A x)
+  0     the guest, or each of several, shut down in an orderly way, or QEMU was ended by Ctrl-A x;
+        where one of several failed, the first failure's status
   2     wrong options
   65    a kernel, an initrd, a bundle or a description was refused
   69    the machine can't run it: QEMU missing or refusing, no H-extension for hext, ...
@@ -21,11 +22,12 @@ exit status:
   71    Gnomon stopped the guest, which did what can't be emulated, or the host's memory ran out
   124   --timeout ran out
   128+N QEMU or this program was ended by signal N
-  else  the guest's own failure code
+  else  the guest's own failure code, or what the monitor's quit was given
 
 console:
   Ctrl-C goes to the guest. Ctrl-A x ends QEMU, Ctrl-A c switches to QEMU's monitor and back,
-  Ctrl-A Ctrl-A sends Ctrl-A. Ctrl-] is Gnomon's: guests and its monitor share this terminal.
+  Ctrl-A Ctrl-A sends Ctrl-A. Ctrl-] is Gnomon's: guests and its monitor share this terminal;
+  Ctrl-] ? lists its keys.
   --console NAME=... gives a guest another one. `gnomon ctl help` speaks with the monitor.
 """
 
