@@ -28,7 +28,7 @@ console:
   Ctrl-C goes to the guest. Ctrl-A x ends QEMU, Ctrl-A c switches to QEMU's monitor and back,
   Ctrl-A Ctrl-A sends Ctrl-A. Ctrl-] is Gnomon's: guests and its monitor share this terminal;
   Ctrl-] ? lists its keys.
-  --console NAME=... gives a guest another one. `gnomon ctl help` speaks with the monitor.
+  --console NAME=... gives a guest one more. `gnomon ctl help` speaks with the monitor.
 """
 
 
@@ -129,8 +129,8 @@ def add_machine_options(parser):
                          help="its RAM (default: what guests, bundle and Gnomon need)")
     machine.add_argument("--console", type=console, action="append", default=[],
                          metavar="NAME=WHERE",
-                         help="give VM NAME a console of its own: file:PATH, socket:PATH, pty or"
-                              " stdio")
+                         help="give VM NAME a console besides this terminal: file:PATH,"
+                              " socket:PATH, pty or stdio")
     machine.add_argument("--control", metavar="PATH",
                          help="where gnomon ctl finds this machine (default: a socket in"
                               " $XDG_RUNTIME_DIR/gnomon or /tmp/gnomon-UID)")
