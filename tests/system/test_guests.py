@@ -248,6 +248,13 @@ def test_embedded(name, backend):
     assert transcript(ours.out) == transcript(bundled.out)
 
 
+@pytest.mark.parametrize("vm", ("one", "three"))
+def test_backends_take_turns_on_a_hart(vm):
+    """From a hext vcpu straight to a depriv one and back: neither finds the other's mode."""
+    run = launch("dts/sharing.dts", "--vm", vm, "--backend", "depriv", limit=20)
+    assert run.status == 0 and run.out.count("| That is enough.") == 2, (run.err, run.out[-800:])
+
+
 def test_embedded_hello_says_who_it_is():
     out = launch("--guest", "hello", "--harts", 4).out
     assert "Hello from a guest in S-mode." in out and "of 4." in out
