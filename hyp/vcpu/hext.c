@@ -127,6 +127,7 @@ static void hext_unload(struct vcpu *v)
 	/* No interrupt of the guest's may wake this hart now. */
 	csr_write(CSR_VSIE, 0);
 	csr_write(CSR_HVIP, 0);
+	csr_write(CSR_VSATP, 0); /* or it might be walked ahead under the next one's hgatp */
 	csr_write(CSR_HGATP, 0);
 	/* What is loaded next may live in U-mode: its sret must not lead to VU. */
 	csr_clear(CSR_HSTATUS, HSTATUS_SPV);
