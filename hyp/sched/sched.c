@@ -139,7 +139,7 @@ static uint64_t vtime_now(uint64_t now)
 }
 
 /*
- * @v wants to run. Whoever slept doesn't get the time back, but for a slice, so that it is served
+ * @v is to be queued. Whoever slept doesn't get the time back, but for a slice, so that it is served
  * at once; and whoever ran while nobody else wanted to doesn't pay for it later, but for two. Where
  * others wait it does: one with a hart for itself, by a great weight, may be far behind them all.
  */
@@ -149,7 +149,6 @@ static void catch_up(struct vcpu *v, uint64_t now)
 
 	if (queue && queue->sched.vtime > most)
 		most = queue->sched.vtime;
-	set_ready(v, true);
 	most += as_vtime(v, 2 * slice);
 	if (v->sched.vtime + slice < at)
 		v->sched.vtime = at - slice;
@@ -159,6 +158,7 @@ static void catch_up(struct vcpu *v, uint64_t now)
 
 static void enqueue(struct vcpu *v, uint64_t now)
 {
+	set_ready(v, true);
 	catch_up(v, now);
 	v->sched.place = QUEUED;
 	v->sched.since = now;
@@ -393,7 +393,8 @@ static void choose(struct sched_hart *s, struct vcpu *v, uint64_t now)
 	s->slice_end = now + ticks(SLICE_MS);
 }
 
-/* Whoever is due more than a whole hart doesn't save what he can't get. */
+/* Whoever is due more than a whole hart doesn't save what he can't get, nor does he who waited while
+ * he had one for himself. */
 static void lose_lead(struct vcpu *v, const struct vcpu *next)
 {
 	uint64_t lead = as_vtime(next, ticks(2 * SLICE_MS));
@@ -405,9 +406,7 @@ static void lose_lead(struct vcpu *v, const struct vcpu *next)
 /* Who was chosen stays, and may sleep here; @next, if there is one, waits for this hart. */
 static void stay(struct sched_hart *s, bool runs, const struct vcpu *next, uint64_t now)
 {
-	if (runs && !s->runs)
-		catch_up(s->chosen, now);
-	else if (s->chosen)
+	if (s->chosen)
 		set_ready(s->chosen, runs);
 	if (runs && next)
 		lose_lead(s->chosen, next);
