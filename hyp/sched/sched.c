@@ -214,6 +214,17 @@ static void call_for(const struct vcpu *v, uint64_t now)
 		call(s);
 }
 
+/* A hart that was called for one may have taken another, who could only run there. */
+static void call_for_the_rest(void)
+{
+	for (const struct vcpu *v = queue; v && idle_harts; v = v->sched.next) {
+		uint64_t can = idle_harts & v->sched.affinity;
+
+		if (can)
+			call(&sched_harts[bit_lowest(can)]);
+	}
+}
+
 /* --- waking --- */
 
 /* What a stopped hart is told is of no account, but for its VM's end. */
@@ -452,6 +463,7 @@ static bool decide(struct sched_hart *s, bool runs)
 	stays = !next || (runs && !goes_first(s, next, now));
 	if (stays)
 		stay(s, runs, next, now);
+	call_for_the_rest();
 	set_timer(s, now);
 	lock_release(&lock);
 	return stays;
