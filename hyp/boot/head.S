@@ -37,7 +37,14 @@ start:
 	lla	t0, image_bss
 	lla	t1, image_bss_end
 1:	sd	zero, (t0)
-	addi	t0, t0, 8
+	sd	zero, 8(t0)
+	sd	zero, 16(t0)
+	sd	zero, 24(t0)
+	sd	zero, 32(t0)
+	sd	zero, 40(t0)
+	sd	zero, 48(t0)
+	sd	zero, 56(t0)
+	addi	t0, t0, 64
 	bltu	t0, t1, 1b
 	lla	sp, boot_stack_top
 	mv	a0, s0

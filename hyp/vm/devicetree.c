@@ -7,6 +7,7 @@
 #include "hyp/vm/devicetree.h"
 
 #include "hyp/drv/host.h"
+#include "hyp/lib/check.h"
 #include "hyp/lib/exit.h"
 #include "hyp/lib/fdt.h"
 #include "hyp/lib/printf.h"
@@ -17,6 +18,7 @@
 enum { PLIC_PHANDLE = 1, TEST_PHANDLE = 2, HART_PHANDLE = 16 };
 enum { IRQ_M_EXTERNAL = 11, IRQ_S_EXTERNAL = 9 };
 #define UART_CLOCK 3686400
+#define SEED	   "rng-seed"
 #define SEED_BYTES 32
 
 /* The writer remembers its first failure; the end looks at it. */
@@ -80,14 +82,13 @@ static void cell_sizes(struct writer *w, uint32_t address, uint32_t size)
 
 static void write_chosen(struct writer *w, const struct vm *vm, gpa_t initrd, uint64_t n)
 {
-	uint8_t seed[SEED_BYTES];
+	static const uint8_t seed[SEED_BYTES];
 
 	begin(w, "chosen");
 	if (vm->config.bootargs)
 		text(w, "bootargs", vm->config.bootargs);
 	text(w, "stdout-path", "/soc/serial@10000000");
-	random_bytes(seed, sizeof(seed));
-	bytes(w, "rng-seed", seed, sizeof(seed));
+	bytes(w, SEED, seed, sizeof(seed));
 	if (n) {
 		note(w, fdt_property_u64(w->to, "linux,initrd-start", initrd.v));
 		note(w, fdt_property_u64(w->to, "linux,initrd-end", initrd.v + n));
@@ -95,11 +96,11 @@ static void write_chosen(struct writer *w, const struct vm *vm, gpa_t initrd, ui
 	end(w);
 }
 
-static void write_memory(struct writer *w, const struct gstage *gs)
+static void write_memory(struct writer *w, const struct vm *vm)
 {
-	begin_at(w, "memory", gs->ram.v);
+	begin_at(w, "memory", VM_RAM_BASE);
 	text(w, "device_type", "memory");
-	reg(w, gs->ram.v, gs->ram_bytes);
+	reg(w, VM_RAM_BASE, vm->config.memory);
 	end(w);
 }
 
@@ -263,14 +264,15 @@ enum err devicetree_write(const struct vm *vm, gpa_t initrd, uint64_t initrd_byt
 {
 	struct writer w = { to, 0 };
 
-	note(&w, fdt_create(to, DEVICETREE_ROOM));
+	/* A name each time it is used: looking for it costs more than the rest of the tree. */
+	note(&w, fdt_create_with_flags(to, DEVICETREE_ROOM, FDT_CREATE_FLAG_NO_NAME_DEDUP));
 	note(&w, fdt_finish_reservemap(to));
 	begin(&w, "");
 	cell_sizes(&w, 2, 2);
 	text(&w, "compatible", "riscv-virtio");
 	text(&w, "model", "riscv-virtio,gnomon");
 	write_chosen(&w, vm, initrd, initrd_bytes);
-	write_memory(&w, &vm->gstage);
+	write_memory(&w, vm);
 	write_cpus(&w, vm);
 	write_soc(&w, vm);
 	write_syscon(&w, "poweroff", "syscon-poweroff", FINISHER_PASS);
@@ -279,4 +281,14 @@ enum err devicetree_write(const struct vm *vm, gpa_t initrd, uint64_t initrd_byt
 	note(&w, fdt_finish(to));
 	*n = w.error ? 0 : fdt_totalsize(to);
 	return w.error ? ERR_FULL : OK;
+}
+
+/* /chosen is the first node, so this is soon found. */
+void devicetree_reseed(void *tree)
+{
+	int chosen = fdt_first_subnode(tree, 0), n;
+	void *seed = fdt_getprop_w(tree, chosen, SEED, &n);
+
+	CHECK(seed && n == SEED_BYTES);
+	random_bytes(seed, SEED_BYTES);
 }

@@ -21,4 +21,7 @@ struct vm;
 MUST_USE enum err devicetree_write(const struct vm *vm, gpa_t initrd, uint64_t initrd_bytes,
 				   void *to, uint64_t *bytes);
 
+/* New random bytes into @tree, before each start: as it was written its seed is zeros. */
+void devicetree_reseed(void *tree);
+
 #endif

@@ -21,8 +21,6 @@
 #include "hyp/vm/stats.h"
 #include "sbi/call/call.h"
 
-#define RAM_BASE 0x80000000
-
 /* Where things lie in guest memory: the kernel says; tree and initrd go to the top. */
 struct layout {
 	struct kernel_layout kernel;
@@ -68,7 +66,7 @@ static enum err too_small(const struct vm *vm, const struct layout *l)
 	log_error(
 		"%s: memory of %lu KiB is too small: the kernel needs %lu KiB, the initrd %lu KiB, "
 		"the device tree 2048 KiB",
-		c->name, c->memory / KIB(1), (l->kernel.end.v - RAM_BASE) / KIB(1),
+		c->name, c->memory / KIB(1), (l->kernel.end.v - VM_RAM_BASE) / KIB(1),
 		c->initrd.bytes / KIB(1));
 	return ERR_RANGE;
 }
@@ -76,26 +74,36 @@ static enum err too_small(const struct vm *vm, const struct layout *l)
 static enum err below_ram(const struct vm *vm, const struct layout *l)
 {
 	log_error("%s: the kernel wants to lie at %lx, RAM begins at %x", vm->config.name,
-		  l->kernel.lowest.v, RAM_BASE);
+		  l->kernel.lowest.v, VM_RAM_BASE);
 	return ERR_RANGE;
 }
 
 /* Each on a 2 MiB boundary, so that the bundle's initrd can be mapped in large pages. */
+static gpa_t tree_at(const struct vm_config *c)
+{
+	return gpa(align_down(VM_RAM_BASE + c->memory - MEGAPAGE, MEGAPAGE));
+}
+
+static gpa_t initrd_at(const struct vm_config *c)
+{
+	return gpa(tree_at(c).v - align_up(c->initrd.bytes, MEGAPAGE));
+}
+
 static enum err plan(const struct vm *vm, struct layout *l)
 {
 	const struct vm_config *c = &vm->config;
-	uint64_t top = RAM_BASE + c->memory, initrd = align_up(c->initrd.bytes, MEGAPAGE);
-	enum err e =
-		kernel_read(phys_pointer(c->kernel.at), c->kernel.bytes, gpa(RAM_BASE), &l->kernel);
+	uint64_t initrd = align_up(c->initrd.bytes, MEGAPAGE);
+	enum err e = kernel_read(phys_pointer(c->kernel.at), c->kernel.bytes, gpa(VM_RAM_BASE),
+				 &l->kernel);
 
 	if (e)
 		return refuse(vm, e, "kernel (not a RISC-V Linux Image, ELF file or flat image)");
-	if (l->kernel.lowest.v < RAM_BASE)
+	if (l->kernel.lowest.v < VM_RAM_BASE)
 		return below_ram(vm, l);
-	l->tree = gpa(align_down(top - MEGAPAGE, MEGAPAGE));
+	l->tree = tree_at(c);
 	if (l->kernel.end.v > l->tree.v || l->tree.v - l->kernel.end.v < initrd)
 		return too_small(vm, l);
-	l->initrd = gpa(l->tree.v - initrd);
+	l->initrd = initrd_at(c);
 	return OK;
 }
 
@@ -124,30 +132,24 @@ static enum err place_files(struct vm *vm, const struct layout *l)
 
 static enum err place_tree(struct vm *vm, const struct layout *l)
 {
-	uint64_t n;
-	hpa_t draft;
-	enum err e = frame_alloc_run(&vm->fixed, DEVICETREE_ROOM / PAGE_SIZE, &draft);
+	enum err e;
 
-	if (e)
-		return refuse(vm, e, "device tree");
-	e = devicetree_write(vm, l->initrd, vm->config.initrd.bytes, phys_pointer(draft), &n);
-	if (!e)
-		e = gstage_write(&vm->gstage, l->tree, phys_pointer(draft), n);
-	frame_free(&vm->fixed, draft, DEVICETREE_ROOM / PAGE_SIZE);
+	devicetree_reseed(vm->tree);
+	e = gstage_write(&vm->gstage, l->tree, vm->tree, vm->tree_bytes);
 	return e ? refuse(vm, e, "device tree") : OK;
 }
 
 static enum err init_gstage(struct vm *vm)
 {
 	const struct pt_mode *mode = vm->config.gstage_mode;
-	gpa_t end = gpa(RAM_BASE + vm->config.memory);
+	gpa_t end = gpa(VM_RAM_BASE + vm->config.memory);
 	enum err e;
 
 	if (!mode)
 		mode = gstage_mode_for(end);
 	if (!mode || !gstage_mode_works(mode))
 		return refuse(vm, ERR_UNSUPPORTED, "gstage-mode");
-	e = gstage_init(&vm->gstage, mode, &vm->pool, gpa(RAM_BASE), vm->config.memory);
+	e = gstage_init(&vm->gstage, mode, &vm->pool, gpa(VM_RAM_BASE), vm->config.memory);
 	if (!e)
 		e = board_map(&vm->gstage);
 	return e ? refuse(vm, e, "memory") : OK;
@@ -309,6 +311,20 @@ static enum err init_vcpus(struct vm *vm)
 	return OK;
 }
 
+/* Written once, since that takes longer than the rest of a start. */
+static enum err write_tree(struct vm *vm)
+{
+	const struct vm_config *c = &vm->config;
+	hpa_t at;
+	enum err e = frame_alloc_run(&vm->fixed, DEVICETREE_ROOM / PAGE_SIZE, &at);
+
+	if (e)
+		return e;
+	vm->tree = phys_pointer(at);
+	e = devicetree_write(vm, initrd_at(c), c->initrd.bytes, vm->tree, &vm->tree_bytes);
+	return e ? refuse(vm, e, "device tree") : OK;
+}
+
 /* Everything that lives as long as the VM is in frames of its own pool. */
 static enum err make(const struct vm_config *config, unsigned slot, struct vm **made)
 {
@@ -339,6 +355,8 @@ static enum err make(const struct vm_config *config, unsigned slot, struct vm **
 			 way_can(vm->way));
 		e = init_vcpus(vm);
 	}
+	if (!e)
+		e = write_tree(vm);
 	if (e) {
 		fixed = vm->fixed;
 		frame_free_all(&fixed);

@@ -24,7 +24,8 @@
 #include "hyp/vm/bundle.h"
 #include "hyp/vm/choice.h"
 
-#define VMS_MAX 32
+#define VMS_MAX	    32
+#define VM_RAM_BASE 0x80000000
 
 enum vm_state { VM_STOPPED, VM_RUNNING, VM_PAUSED, VM_ENDING, VM_STATES };
 extern const char *const vm_state_names[VM_STATES];
@@ -52,6 +53,8 @@ struct vm {
 	uint32_t sbi_masked; /* bit n: row n of the table in sbi/serve/ is hidden */
 	unsigned vcpus_n;
 	struct vcpu *vcpus[VCPUS_MAX];
+	void *tree; /* its device tree, but for the seed */
+	uint64_t tree_bytes;
 
 	struct sched_group group;
 	_Atomic uint32_t state;	 /* enum vm_state; .group.runs: whether it is VM_RUNNING */
