@@ -8,15 +8,15 @@
 
 CROSS ?= riscv64-linux-gnu-
 BENCH_WARN := -Wall -Wextra -Wconversion -Wshadow -Wmissing-prototypes -Wswitch-enum -Werror
-BENCH_FILES := build/bench/micro.bin build/bench/linux.cpio build/bench/count-1.so \
+BENCH_FILES := build/bench/micro.bin build/bench/many.elf build/bench/linux.cpio build/bench/count-1.so \
 	build/bench/count-4.so
 
-build/bench/micro.o: tests/bench/micro.c guests/guests.mk
+build/bench/%.o: tests/bench/%.c guests/guests.mk
 	@mkdir -p $(@D)
 	@echo "  CC $@"
 	@$(GUEST_CC) $(GUEST_CFLAGS) -c $< -o $@
 
-build/bench/micro.elf: build/bench/micro.o $(GUEST_LIB) guests/lib/guest.ld
+build/bench/%.elf: build/bench/%.o $(GUEST_LIB) guests/lib/guest.ld
 	@echo "  LD $@"
 	@$(GUEST_CC) $(GUEST_ARCH) $(GUEST_LDFLAGS) $< $(GUEST_LIB) -o $@
 
@@ -43,7 +43,7 @@ build/bench/count-%.so: tests/bench/count.c
 .PHONY: bench bench-files
 bench-files: $(BENCH_FILES)
 
-bench: setup-build $(KERNEL) build/gnomon.bin $(BENCH_FILES)
+bench: setup-build $(KERNEL) build/gnomon.bin build/guests/hello.elf $(BENCH_FILES)
 	tests/bench/bench --kernel $(KERNEL) --json build/bench.json $(BENCHFLAGS)
 
--include build/bench/micro.d
+-include build/bench/micro.d build/bench/many.d

@@ -8,9 +8,11 @@
  * Read next: tests/bench/bench (its caller, which reads the lines written here), mark.h.
  *
  * Arguments: hyp_lo, hyp_hi: physical range of the hypervisor's code; out: the file to write;
- * profile (may be absent): a file for where in that range instructions were executed.
+ * profile (may be absent): a file for where in that range instructions were executed; watch (any
+ * number up to WATCH_MAX): NAME:ADDRESS, physical.
  * Output, all counts since reset: `first` at the guest's first instruction, `mark N` where the
- * guest executes the hint `slti x0, x0, N`, `total` at the end; each followed by
+ * guest executes the hint `slti x0, x0, N`, `watch NAME` before that address is executed, `total` at
+ * the end; each followed by
  * `fw F hyp H guest G exits E via_fw V fw_calls C hyp_calls D`:
  *	exits: the guest was left and the hypervisor came next, V of them by way of the firmware;
  *	fw_calls: the guest was left for the firmware, whoever came after it;
@@ -38,6 +40,7 @@
 #define MARK_BITS      0x2013u /* slti x0, x0, N */
 #define MARK_SHIFT     20
 #define INSN_ALIGN     2
+#define WATCH_MAX      8
 
 enum owner { OTHER, FW, HYP, GUEST, OWNER_COUNT };
 
@@ -142,6 +145,12 @@ static bool fw_entered_by_guest;
 static uint64_t guest_seen;   /* guest instructions at the last block that was not the guest's */
 static enum owner last_other; /* whose block ran last, the guest's left out */
 static uint64_t exits, via_fw, fw_calls, hyp_calls;
+
+static struct watch {
+	char what[32];
+	uint64_t at;
+} watches[WATCH_MAX];
+static unsigned watches_n;
 
 /* 0: not known, or not in RAM. */
 static uint64_t phys_of(const struct qemu_insn *insn)
@@ -250,6 +259,22 @@ static void on_mark(unsigned vcpu, void *data)
 	report(what);
 }
 
+static void on_watch(unsigned vcpu, void *data)
+{
+	const struct watch *w = data;
+
+	(void)vcpu;
+	report(w->what);
+}
+
+static void watch_address(struct qemu_insn *insn, uint64_t phys)
+{
+	for (unsigned i = 0; i < watches_n; i++)
+		if (watches[i].at == phys)
+			qemu_plugin_register_vcpu_insn_exec_cb(insn, on_watch, CB_NO_REGS,
+							       &watches[i]);
+}
+
 static void watch_mark(struct qemu_insn *insn)
 {
 	uint32_t word;
@@ -285,6 +310,8 @@ static void on_translate(uint64_t id, struct qemu_tb *tb)
 			watch_block(tb, owner);
 		if (owner == GUEST)
 			watch_mark(insn);
+		if (owner == HYP)
+			watch_address(insn, phys);
 		tally_insn(insns, owner, insn);
 		if (owner == HYP && profile)
 			tally_insn(hits, slot_of(phys), insn);
@@ -296,6 +323,18 @@ static void on_exit_of_qemu(uint64_t id, void *data)
 	(void)id;
 	(void)data;
 	report("total");
+}
+
+static bool take_watch(const char *value)
+{
+	const char *at = strchr(value, ':');
+
+	if (!at || watches_n == WATCH_MAX)
+		return false;
+	snprintf(watches[watches_n].what, sizeof(watches[0].what), "watch %.*s",
+		 (int)(at - value), value);
+	watches[watches_n++].at = strtoull(at + 1, NULL, 16);
+	return true;
 }
 
 static bool take_argument(const char *arg)
@@ -312,6 +351,8 @@ static bool take_argument(const char *arg)
 		out = fopen(value, "w");
 	else if (!strncmp(arg, "profile=", 8))
 		profile = fopen(value, "w");
+	else if (!strncmp(arg, "watch=", 6))
+		return take_watch(value);
 	else
 		return false;
 	return true;
