@@ -59,18 +59,11 @@ bool shadow_mode_works(uint64_t mode)
 
 /* --- a G-stage leaf was replaced --- */
 
-static void unmap_range(struct shadow_state *st, gpa_t at, uint64_t bytes)
-{
-	for (uint64_t i = 0; i < bytes; i += PAGE_SIZE)
-		if (gstage_is_ram(st->gs, gpa(at.v + i)))
-			shadow_unmap_page(st, gpa(at.v + i), false);
-}
-
 static void fence_derived(struct gstage *gs, gpa_t at, uint64_t bytes)
 {
 	struct shadow_state *st = gs->shadows;
 
-	unmap_range(st, at, bytes);
+	shadow_unmap_range(st, at, bytes);
 	shadow_flush(st);
 	shadow_flush_code(st);
 }

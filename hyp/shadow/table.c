@@ -350,6 +350,23 @@ void shadow_unmap_page(struct shadow_state *st, gpa_t at, bool writable_only)
 		clear_chain(st, maps_of(st, level, at), writable_only);
 }
 
+/* Mostly of what no shadow maps yet: a look at each page must cost little. */
+void shadow_unmap_range(struct shadow_state *st, gpa_t at, uint64_t bytes)
+{
+	uint64_t from = at.v > st->gs->ram.v ? at.v : st->gs->ram.v;
+	uint64_t until = st->gs->ram.v + st->gs->ram_bytes;
+
+	if (at.v + bytes < until)
+		until = at.v + bytes;
+	for (unsigned level = 0; level <= LEAF_LEVEL_MAX; level++)
+		for (uint64_t i = align_down(from, pt_span(level)); i < until; i += pt_span(level)) {
+			entry_id *maps = maps_of(st, level, gpa(i > from ? i : from));
+
+			if (*maps)
+				clear_chain(st, maps, false);
+		}
+}
+
 void shadow_unmap_state(struct shadow_state *st)
 {
 	clear_chain(st, &st->state_maps, false);

@@ -215,6 +215,9 @@ void shadow_drop(struct shadow_state *st, struct shadow_table *t);
 /* Clear each leaf of 4 KiB, 2 MiB and 1 GiB that maps the page at @at, or only the writable ones. */
 void shadow_unmap_page(struct shadow_state *st, gpa_t at, bool writable_only);
 
+/* Clear each leaf that maps any RAM in [@at, @at + @bytes). */
+void shadow_unmap_range(struct shadow_state *st, gpa_t at, uint64_t bytes);
+
 /* Clear each leaf that maps a state page. */
 void shadow_unmap_state(struct shadow_state *st);
 
