@@ -37,7 +37,15 @@ static struct block *blocks;
 static uint64_t blocks_base; /* physical address of blocks[0] */
 static uint32_t blocks_n;
 static uint32_t free_list[2]; /* [0] BLOCK_ZERO, [1] BLOCK_USED; index + 1 */
-static uint64_t free_blocks;
+static uint64_t free_blocks, zero_blocks; /* on either list; on [0] */
+
+/* The block at the head of the used ones that is being zeroed, and how far that got. */
+#define ZERO_PART  (4 * PAGE_SIZE) /* at a time: nobody waits longer for the lock */
+#define ZERO_ENOUGH 32		   /* blocks */
+static struct {
+	uint32_t block; /* index + 1, 0: none */
+	uint32_t bytes;
+} zeroing;
 
 static uint32_t *list_of(enum state s)
 {
@@ -81,6 +89,17 @@ static void block_release(uint32_t i, enum state s)
 	blocks[i].state = (uint8_t)s;
 	list_push(list_of(s), i);
 	free_blocks++;
+	zero_blocks += s == BLOCK_ZERO;
+}
+
+/* @i leaves its list, to be owned or to change it. */
+static void block_unlist(uint32_t i)
+{
+	list_remove(list_of(blocks[i].state), i);
+	free_blocks--;
+	zero_blocks -= blocks[i].state == BLOCK_ZERO;
+	if (zeroing.block == i + 1)
+		zeroing.block = 0;
 }
 
 /* Zero ones first: they cost nothing to hand out. Returns FRAME_NONE when there is none. */
@@ -90,9 +109,30 @@ static uint32_t block_take(void)
 
 	if (!first)
 		return FRAME_NONE;
-	list_remove(list_of(blocks[first - 1].state), first - 1);
-	free_blocks--;
+	block_unlist(first - 1);
 	return first - 1;
+}
+
+bool frame_zero_some(void)
+{
+	uint32_t i;
+
+	lock_take(&blocks_lock);
+	if (!zeroing.block && zero_blocks < ZERO_ENOUGH) {
+		zeroing.block = free_list[1];
+		zeroing.bytes = 0;
+	}
+	i = zeroing.block - 1;
+	if (zeroing.block) {
+		memset((char *)phys_pointer(block_address(i)) + zeroing.bytes, 0, ZERO_PART);
+		zeroing.bytes += ZERO_PART;
+		if (zeroing.bytes == MEGAPAGE) {
+			block_unlist(i);
+			block_release(i, BLOCK_ZERO);
+		}
+	}
+	lock_release(&blocks_lock);
+	return i + 1 != 0;
 }
 
 static void block_cut(struct frame_pool *pool, uint32_t i)
@@ -228,10 +268,9 @@ enum err frame_alloc_zero_run(struct frame_pool *pool, uint64_t bytes, hpa_t *at
 		if (!run_is_zero((uint32_t)first, (uint32_t)n))
 			continue;
 		for (uint64_t i = first; i < first + n; i++) {
-			list_remove(list_of(BLOCK_ZERO), (uint32_t)i);
+			block_unlist((uint32_t)i);
 			block_own(pool, (uint32_t)i);
 		}
-		free_blocks -= n;
 		*at = block_address((uint32_t)first);
 		e = OK;
 		break;
@@ -302,7 +341,8 @@ enum err frame_add_ram(struct frame_range ram, const struct frame_range *reserve
 	blocks_base = base;
 	blocks_n = (uint32_t)n;
 	free_list[0] = free_list[1] = 0;
-	free_blocks = 0;
+	free_blocks = zero_blocks = 0;
+	zeroing.block = 0;
 	for (uint32_t i = 0; i < blocks_n; i++)
 		blocks[i].state = zero ? BLOCK_ZERO : BLOCK_USED;
 	for (size_t i = 0; i < n_reserved; i++)

@@ -67,6 +67,12 @@ MUST_USE enum err frame_alloc_zero_run(struct frame_pool *pool, uint64_t bytes, 
 /* Give back everything @pool holds; it can be used again. */
 void frame_free_all(struct frame_pool *pool);
 
+/**
+ * While a hart has nothing better to do: zero a little of a free block that was used before, until
+ * there are some that are known to be zero. Returns whether there is more to do.
+ */
+bool frame_zero_some(void);
+
 /* Bytes in blocks that no pool owns. */
 uint64_t frame_free_bytes(void);
 

@@ -12,6 +12,7 @@
 #include "hyp/lib/check.h"
 #include "hyp/lib/exit.h"
 #include "hyp/lib/log.h"
+#include "hyp/mm/frame.h"
 #include "hyp/sched/sched.h"
 #include "hyp/trap/frame.h"
 #include "hyp/vcpu/latency.h"
@@ -116,7 +117,8 @@ COLD _Noreturn void trap_next(void)
 			break;
 		case SCHED_WAIT:
 		default:
-			cpu_wait();
+			if (!frame_zero_some())
+				cpu_wait();
 			host_irq_poll();
 		}
 	}

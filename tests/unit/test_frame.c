@@ -131,6 +131,35 @@ static void reused_memory_is_zero(void **state)
 	assert_int_equal(frame_alloc(&pool, &at), ERR_NOMEM);
 }
 
+/* A hart that is idle makes used blocks zero, also while others take some of them. */
+static void zeroed_while_idle(void **state)
+{
+	struct frame_pool pool = { .owner = 1 };
+	hpa_t at;
+	bool zero;
+	(void)state;
+
+	add_ram(MIB(16), NULL, 0, true);
+	assert_false(frame_zero_some());
+	for (unsigned i = 0; i < 7; i++) {
+		assert_int_equal(frame_alloc_block(&pool, &at, &zero), OK);
+		dirty(at, MEGAPAGE);
+	}
+	frame_free_all(&pool);
+	assert_true(frame_zero_some());
+	assert_int_equal(frame_alloc_block(&pool, &at, &zero), OK);
+	assert_false(zero);
+	dirty(at, MEGAPAGE);
+	while (frame_zero_some())
+		assert_int_equal(frame_free_bytes(), MIB(12));
+	for (unsigned i = 0; i < 6; i++) {
+		assert_int_equal(frame_alloc_block(&pool, &at, &zero), OK);
+		assert_true(zero);
+		assert_true(is_filled(at, MEGAPAGE, 0));
+	}
+	assert_int_equal(frame_alloc_block(&pool, &at, &zero), ERR_NOMEM);
+}
+
 /* After a reset RAM holds what it held. */
 static void ram_not_known_to_be_zero(void **state)
 {
@@ -409,6 +438,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(one_frame, set_up),
 		cmocka_unit_test_setup(blocks_until_none, set_up),
+		cmocka_unit_test_setup(zeroed_while_idle, set_up),
 		cmocka_unit_test_setup(runs_are_aligned, set_up),
 		cmocka_unit_test_setup(reused_memory_is_zero, set_up),
 		cmocka_unit_test_setup(ram_not_known_to_be_zero, set_up),
