@@ -1,12 +1,12 @@
 # In-guest tests: tests/guest/NAME.c on the kit in guests/lib, as build/tests/guest/NAME.elf.
 #
 # For the top Makefile: GUEST_TESTS (suites: exit status 0 or 1, "N passed, N failed, N skipped") and
-# GUEST_EXITS (tiny guests that end the machine in one way each, see README.md). Include after
+# GUEST_EXITS (guests that the harness looks at from outside, see README.md). Include after
 # guests/guests.mk.
 
 GUEST_TEST_NAMES := perms paging fences traps csr sbi timer harts mmio board ram state hostile-cow \
-	stores tables churn escape hot patch edge slots
-GUEST_EXIT_NAMES := exit-code exit-srst exit-legacy reboot reset-race dirty
+	stores tables churn escape hot patch edge slots sta
+GUEST_EXIT_NAMES := exit-code exit-srst exit-legacy reboot reset-race dirty good bad
 GUEST_TESTS := $(GUEST_TEST_NAMES:%=build/tests/guest/%.elf)
 GUEST_EXITS := $(GUEST_EXIT_NAMES:%=build/tests/guest/%.elf)
 

@@ -14,7 +14,7 @@ from machine import (BACKENDS, BUILD, DEPRIV, HEXT, LAUNCHER, NO_H, POLICIES, QE
 
 SUITES = ("perms", "paging", "fences", "traps", "csr", "sbi", "timer", "harts", "mmio", "board",
           "ram", "state", "hostile-cow", "stores", "tables", "churn", "escape", "hot", "patch",
-          "edge", "slots")
+          "edge", "slots", "sta")
 # Those that a shadow's policy, or the patching of code, can break.
 SHADOWED = ("perms", "paging", "fences", "harts", "ram", "stores", "tables", "churn", "patch")
 # Tests whose very names say what is below: they rightly differ.
