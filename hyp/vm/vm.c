@@ -496,13 +496,14 @@ void vm_end(struct vm *vm, enum vm_end end, unsigned status)
 	lock_release(&vm_lock);
 }
 
+/* What the operator says goes before the guest's own reason, or one that resets itself again and
+ * again could hardly be stopped. Under the lock an end isn't half carried out. */
 static enum err end_by_operator(struct vm *vm, enum vm_end end)
 {
-	uint32_t state = atomic_load(&vm->state);
-
-	if (state != VM_RUNNING && state != VM_PAUSED)
+	if (atomic_load(&vm->state) == VM_STOPPED)
 		return ERR_STATE;
 	ask_for_end(vm, end, EXIT_OK);
+	atomic_store(&vm->end, end);
 	return OK;
 }
 
