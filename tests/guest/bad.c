@@ -5,10 +5,11 @@
  *   spin           never lets an interrupt in again
  *   flood          talks without end, through every console there is
  *   reset          resets itself as soon as it has begun
- *   calls          calls the SBI with any extension, function and arguments, in sequences by seed
+ *   calls          calls the SBI with any extension, function and arguments, at random
  *   scribble       writes everywhere: each device's registers, then all memory, itself included
+ *   fill           the latter alone
  *
- * Invariant: it never asks for the machine's end, but for `calls`, about once in 5000 calls. Next to
+ * Invariant: it never asks for its own end, but for `calls`, about once in 5000 calls. Next to
  * read: good.c, who must not notice; tests/system/test_hostile.py.
  */
 #include "guests/lib/board.h"
@@ -196,12 +197,18 @@ static void scribble(uint64_t number)
 	scribble_memory(seed);
 }
 
+static void fill(uint64_t number)
+{
+	scribble_memory(number + 1);
+}
+
 static const struct {
 	const char *name;
 	hart_fn *act;
 } acts[] = {
 	{ "crash", crash }, { "spin", spin },  { "flood", flood },
 	{ "reset", reset }, { "calls", call }, { "scribble", scribble },
+	{ "fill", fill },
 };
 
 int main(void)

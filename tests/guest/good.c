@@ -1,16 +1,16 @@
 /*
  * A guest among others that does what its command line says, and tells how it went.
  *
- *   steady         rounds of all that a guest's own world consists of; each line is the same each time
+ *   steady         rounds of what a guest's world consists of; each line is the same each time
  *   hog            keeps every hart busy for good
  *   late           sleeps until a timer, again and again: how late is it woken at worst?
- *   job            the same work whatever the number of harts, in equal parts: how long does it take?
+ *   job            the same work whatever the number of harts, in equal parts: how long?
  *   queue          more of it, each hart taking a piece when it is through with one
  *   steal          how much of its time was taken from it, by STA's account
  *   echo           says each byte that is typed
  *
- * Invariant: nothing but the numbers of `late`, `job`, `queue` and `steal` depends on who else runs. Next to read:
- * bad.c, its neighbour; tests/system/test_many.py, which houses them.
+ * Invariant: nothing but the numbers of `late`, `job`, `queue` and `steal` depends on who else
+ * runs. Next to read: bad.c, its neighbour; tests/system/test_many.py, which houses them.
  */
 #include "guests/lib/board.h"
 #include "guests/lib/csr.h"

@@ -2,8 +2,8 @@
  * The steal-time extension: what set_shmem answers, and what is written to the memory it is given.
  * How much is stolen is for those to see who know who else runs: tests/system/test_many.py.
  *
- * Invariant: with STA absent, as below OpenSBI, one test is made and the others are skipped. Source:
- * SBI specification, chapter "Steal-time Accounting Extension".
+ * Invariant: with STA absent, as below OpenSBI 1.1, one test is made and the others are skipped.
+ * Source: SBI specification, chapter "Steal-time Accounting Extension".
  */
 #include "guests/lib/board.h"
 #include "guests/lib/csr.h"

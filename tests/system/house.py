@@ -16,8 +16,8 @@ import time
 from machine import LAUNCHER, QEMU10, REPO, environment, suite, unix
 
 # Time is what instructions take, 16 ns each: no figure depends on what else this computer does, and
-# a slice is 625,000 instructions. Without a network: where all harts wait, QEMU has one for its next
-# timer at once, and its network always has one, so that it does nothing else any more.
+# a slice is 625,000 instructions. While all harts wait, QEMU goes on to its next timer at once; its
+# network always has one, so that it would do nothing else any more.
 COUNTING = tuple(f"--qemu-arg={word}" for word in (
     "-icount", "shift=4,sleep=off", "-seed", "1", "-rtc", "base=2024-01-01,clock=vm",
     "-nic", "none"))
@@ -28,14 +28,19 @@ COUNTED_TWO = ("--harts", 2, "--qemu", QEMU10, *COUNTING)
 SLICE_US = 10000
 
 
+def guest(kernel, **more):
+    """A small VM that runs a guest of tests/guest."""
+    return {"kernel": suite(kernel), "vcpus": 1, "memory": 16 << 20, **more}
+
+
 def good(act, **more):
-    """A VM that does what tests/guest/good.c calls @act."""
-    return {"kernel": suite("good"), "bootargs": act, "vcpus": 1, "memory": 16 << 20, **more}
+    """One that does what good.c calls @act."""
+    return guest("good", bootargs=act, **more)
 
 
 def bad(act, **more):
-    """One that does what tests/guest/bad.c calls @act."""
-    return {**good(act), "kernel": suite("bad"), **more}
+    """One that does what bad.c calls @act."""
+    return guest("bad", bootargs=act, **more)
 
 
 def written(name, value):

@@ -4,6 +4,8 @@
 #   make test-system [K=expr]   these alone; K as pytest's -k, for example K=test_linux,
 #                               K="test_suite and timer", K="not slow"
 #
+#   make churn                  a thousand rounds through a VM's life, in each backend
+#
 # One test, as pytest shows it, from the top of the tree, with its output:
 #
 #   /usr/bin/python3 -m pytest tests/system/test_linux.py::test_reboot
@@ -13,7 +15,7 @@
 SYSTEM_TESTS_NEED = build/gnomon.bin $(GUEST_BINS) $(GUESTS) $(GUEST_TESTS) $(GUEST_EXITS) \
 	$(LINUX_GUEST)
 
-.PHONY: test test-built test-system
+.PHONY: test test-built test-system churn
 test: setup-test
 	@tools/setup qemu10 || echo "test: going on without QEMU 10" >&2
 	@$(MAKE) --no-print-directory test-built
@@ -22,3 +24,6 @@ test-built: test-house test-unit test-oracle test-system
 
 test-system: $(SYSTEM_TESTS_NEED)
 	@KERNEL=$(KERNEL) INITRD=$(INITRD) tests/run-tests $(if $(K),-k "$(K)")
+
+churn: build/gnomon.bin $(GUEST_EXITS)
+	@ROUNDS=1000 tests/run-tests -k test_churn

@@ -32,7 +32,7 @@ def linux(**more):
 @pytest.mark.parametrize("core,a,b", (("rv64", "hext", "hext"), ("rv64,h=false", "auto", "auto"),
                                       ("rv64", "hext", "depriv")))
 def test_two_linux(core, a, b, tmp_path):
-    """Both boot, run a command on their two processors, and power off; the machine ends with them."""
+    """Both boot, run a command on two processors each, and power off; so does the machine."""
     with Machine(tmp_path, {"a": linux(backend=a), "b": linux(backend=b)}, *TWO, "--cpu", core,
                  limit=200) as machine:
         assert machine.end() == 0, machine.output()[-1000:]
