@@ -26,6 +26,7 @@ enum state {
 
 struct block {
 	uint64_t taken[BITMAP_WORDS]; /* BLOCK_CUT only: 1 = in use */
+	uint64_t dirty[BITMAP_WORDS]; /* the same: 1 = not known to be zero */
 	uint32_t next, prev;	      /* index + 1 in whichever list, 0 ends */
 	uint16_t owner;
 	uint16_t free_frames;
@@ -140,6 +141,7 @@ static void block_cut(struct frame_pool *pool, uint32_t i)
 	struct block *b = &blocks[i];
 
 	memset(b->taken, 0, sizeof(b->taken));
+	memset(b->dirty, b->state == BLOCK_ZERO ? 0 : 0xff, sizeof(b->dirty));
 	b->state = BLOCK_CUT;
 	b->owner = pool->owner;
 	b->free_frames = FRAMES_PER_BLOCK;
@@ -180,6 +182,7 @@ enum err frame_alloc_run(struct frame_pool *pool, unsigned count, hpa_t *at)
 {
 	uint64_t run, mask;
 	unsigned frame;
+	bool dirty;
 
 	lock_take(&blocks_lock);
 	uint32_t i = find_block(pool, count, &frame);
@@ -190,7 +193,9 @@ enum err frame_alloc_run(struct frame_pool *pool, unsigned count, hpa_t *at)
 	struct block *b = &blocks[i];
 	run = (UINT64_C(1) << count) - 1;
 	mask = run << frame % 64;
+	dirty = (b->dirty[frame / 64] & mask) != 0;
 	b->taken[frame / 64] |= mask;
+	b->dirty[frame / 64] |= mask;
 	b->free_frames = (uint16_t)(b->free_frames - count);
 	pool->frames += count;
 	if (!b->free_frames)
@@ -198,7 +203,8 @@ enum err frame_alloc_run(struct frame_pool *pool, unsigned count, hpa_t *at)
 	lock_release(&blocks_lock);
 
 	*at = hpa(block_address(i).v + frame * PAGE_SIZE);
-	memset(phys_pointer(*at), 0, count * PAGE_SIZE);
+	if (dirty)
+		memset(phys_pointer(*at), 0, count * PAGE_SIZE);
 	return OK;
 }
 
