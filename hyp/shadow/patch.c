@@ -20,7 +20,7 @@ struct shadow_copy {
 	uint16_t *bytes;
 	gpa_t of;
 	uint32_t reads;
-	uint32_t next_free;
+	uint32_t next_free; /* 0: the one behind it, as long as it was never used */
 };
 
 #define COPY_BLOCK_FRAMES 8
@@ -40,11 +40,14 @@ enum err shadow_copies_init(struct shadow_state *st)
 
 	if (e)
 		return e;
-	st->copies = phys_pointer(at);
-	for (uint32_t i = 1; i + 1 < COPIES; i++)
-		st->copies[i].next_free = i + 1;
-	st->copies[0].next_free = 1; /* the list's head */
+	st->copies = phys_pointer(at); /* zero; [0] is the list's head */
 	return OK;
+}
+
+/* What follows @n in the list of free ones; COPIES ends it. */
+static uint32_t next_free(const struct shadow_state *st, uint32_t n)
+{
+	return st->copies[n].next_free ? st->copies[n].next_free : n + 1;
 }
 
 hpa_t shadow_copy_of(const struct shadow_state *st, gpa_t at)
@@ -63,18 +66,18 @@ static void unmap(struct shadow_state *st, gpa_t at)
 static bool make_copy(struct shadow_state *st, gpa_t at)
 {
 	struct shadow_gfn *g = shadow_gfn_of(st, at);
-	uint32_t n = st->copies[0].next_free;
+	uint32_t n = next_free(st, 0);
 	struct gstage_entry original;
 	hpa_t frame;
 
-	if (!n || gstage_reach(st->gs, at, ACCESS_LOAD, &original) != OK)
+	if (n == COPIES || gstage_reach(st->gs, at, ACCESS_LOAD, &original) != OK)
 		return false;
 	if (!st->copies[n].bytes) {
 		if (frame_alloc(st->gs->pool, &frame) != OK)
 			return false;
 		st->copies[n].bytes = phys_pointer(frame);
 	}
-	st->copies[0].next_free = st->copies[n].next_free;
+	st->copies[0].next_free = next_free(st, n);
 	st->copies[n].reads = 0;
 	st->copies[n].of = at;
 	g->copy = (uint16_t)n;
@@ -100,7 +103,7 @@ void shadow_drop_copy(struct shadow_state *st, gpa_t at)
 	g->drops++;
 	shadow_set_special(st, at, false);
 	unmap(st, at);
-	st->copies[n].next_free = st->copies[0].next_free;
+	st->copies[n].next_free = next_free(st, 0);
 	st->copies[0].next_free = n;
 	st->shadow->stats.unpatched_pages++;
 }

@@ -350,6 +350,14 @@ void shadow_unmap_page(struct shadow_state *st, gpa_t at, bool writable_only)
 		clear_chain(st, maps_of(st, level, at), writable_only);
 }
 
+/* Those of one block of struct shadow_gfn. */
+static void unmap_pages(struct shadow_state *st, const struct shadow_gfn *g, uint64_t n)
+{
+	for (const struct shadow_gfn *end = g + n; g < end; g++)
+		if (g->maps)
+			clear_chain(st, &g->maps, false);
+}
+
 /* Mostly of what no shadow maps yet: a look at each page must cost little. */
 void shadow_unmap_range(struct shadow_state *st, gpa_t at, uint64_t bytes)
 {
@@ -358,13 +366,17 @@ void shadow_unmap_range(struct shadow_state *st, gpa_t at, uint64_t bytes)
 
 	if (at.v + bytes < until)
 		until = at.v + bytes;
-	for (unsigned level = 0; level <= LEAF_LEVEL_MAX; level++)
-		for (uint64_t i = align_down(from, pt_span(level)); i < until; i += pt_span(level)) {
-			entry_id *maps = maps_of(st, level, gpa(i > from ? i : from));
+	for (uint64_t i = from, n; i < until; i += n * PAGE_SIZE) {
+		uint64_t in_block = (i - st->gs->ram.v) / PAGE_SIZE % GFNS_A_BLOCK;
 
-			if (*maps)
-				clear_chain(st, maps, false);
-		}
+		n = (until - i) / PAGE_SIZE;
+		if (n > GFNS_A_BLOCK - in_block)
+			n = GFNS_A_BLOCK - in_block;
+		unmap_pages(st, shadow_gfn_of(st, gpa(i)), n);
+	}
+	for (unsigned level = 1; level <= LEAF_LEVEL_MAX; level++)
+		for (uint64_t i = from; i < until; i = align_down(i, pt_span(level)) + pt_span(level))
+			clear_chain(st, maps_of(st, level, gpa(i)), false);
 }
 
 void shadow_unmap_state(struct shadow_state *st)
