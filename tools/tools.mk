@@ -4,12 +4,14 @@
 #   CACHE            where downloads are kept between clones
 #   KERNEL, INITRD   the Linux guest's files; set either to use your own, without a download
 #   LINUX_GUEST      both, as prerequisites
+#   LINUX_MODULES    an archive of kernel modules in /modules, to be put behind INITRD
 #   setup-build, setup-test, setup-fuzz, setup-qemu10   see tools/setup
 
 CACHE := $(or $(GNOMON_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/gnomon)
 KERNEL ?= $(CACHE)/linux/Image
 INITRD ?= build/linux/initrd.cpio
 LINUX_GUEST = $(KERNEL) $(INITRD)
+LINUX_MODULES = build/linux/modules.cpio
 
 .PHONY: setup-build setup-test setup-fuzz setup-qemu10
 setup-build setup-test setup-fuzz setup-qemu10: setup-%:
@@ -18,6 +20,9 @@ setup-build setup-test setup-fuzz setup-qemu10: setup-%:
 # These rules have no prerequisites: what is in the cache stays until it is removed by hand.
 $(CACHE)/linux/Image $(CACHE)/linux/busybox &:
 	@tools/setup linux
+
+$(CACHE)/modules/versions:
+	@tools/setup modules
 
 $(CACHE)/libfdt/libfdt.a:
 	@tools/setup libfdt
@@ -35,3 +40,10 @@ build/linux/initrd.cpio: guests/linux/init $(CACHE)/linux/busybox tools/tools.mk
 	@cd build/linux/root && find . | LC_ALL=C sort | \
 		cpio --quiet --reproducible -o -H newc -R 0:0 >../initrd.tmp
 	@mv build/linux/initrd.tmp $@
+
+build/linux/modules.cpio: $(CACHE)/modules/versions
+	@rm -rf build/linux/with-modules && mkdir -p build/linux/with-modules/modules
+	@cp $(CACHE)/modules/*.ko build/linux/with-modules/modules/
+	@cd build/linux/with-modules && find modules | LC_ALL=C sort | \
+		cpio --quiet --reproducible -o -H newc -R 0:0 >../modules.tmp
+	@mv build/linux/modules.tmp $@

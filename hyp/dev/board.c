@@ -12,6 +12,8 @@ const struct board_device board_devices[BOARD_DEVICES] = {
 	[BOARD_PLIC] = { "plic", 0x0c000000, 0x600000, 4, plic_access },
 	[BOARD_RTC] = { "rtc", 0x101000, 0x1000, 4 + 8, rtc_access },
 	[BOARD_FINISHER] = { "test", 0x100000, 0x1000, 2 + 4, finisher_access },
+	[BOARD_VIRTIO] = { "virtio_mmio", 0x10001000, VIRTIO_SLOTS * VIRTIO_SLOT_BYTES,
+			   1 + 2 + 4 + 8, virtio_access },
 };
 
 void board_reset(struct board *b, struct vcpu *const *vcpus, unsigned n)
@@ -19,6 +21,7 @@ void board_reset(struct board *b, struct vcpu *const *vcpus, unsigned n)
 	plic_reset(b, vcpus, n); /* first: the others have lines into it */
 	uart_reset(b);
 	rtc_reset(b);
+	virtio_reset(b);
 }
 
 enum err board_map(struct gstage *gs)

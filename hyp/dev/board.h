@@ -12,12 +12,15 @@
 #include "hyp/dev/plic.h"
 #include "hyp/dev/rtc.h"
 #include "hyp/dev/uart.h"
+#include "hyp/dev/virtio.h"
 #include "hyp/g-stage/gstage.h"
 
 struct board {
 	struct uart uart;
 	struct plic plic;
 	struct rtc rtc;
+	struct virtio_device virtio[VIRTIO_SLOTS];
+	bool virtio_is_legacy; /* version 1; for all of them, and set before any is attached */
 };
 
 /* A row of the board's table. */
@@ -28,11 +31,11 @@ struct board_device {
 	enum mmio_result (*access)(struct board *b, struct mmio *m);
 };
 
-enum { BOARD_UART, BOARD_PLIC, BOARD_RTC, BOARD_FINISHER, BOARD_DEVICES };
+enum { BOARD_UART, BOARD_PLIC, BOARD_RTC, BOARD_FINISHER, BOARD_VIRTIO, BOARD_DEVICES };
 extern const struct board_device board_devices[BOARD_DEVICES];
 
 /* Interrupt lines of the PLIC, as on QEMU's virt. */
-enum { BOARD_IRQ_UART = 10, BOARD_IRQ_RTC = 11 };
+enum { BOARD_IRQ_VIRTIO = 1, BOARD_IRQ_UART = 10, BOARD_IRQ_RTC = 11 }; /* VIRTIO: slot 0's */
 
 /**
  * All devices as after reset. @vcpus, @n: the VM's harts, by guest hart id; none of them runs.

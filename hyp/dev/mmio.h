@@ -22,8 +22,10 @@ struct mmio {
 /* What an access leads to, beyond its value. */
 enum mmio_result {
 	MMIO_OK,
+	MMIO_END, /* the guest asked for the end of its VM */
+	/* From here on the instruction was not carried out. */
 	MMIO_FAULT, /* no register there, or not of that width: access fault */
-	MMIO_END,   /* the guest asked for the end of its VM */
+	MMIO_AGAIN, /* a part of it is done, no more now: it is to be executed again, for the rest */
 };
 
 #endif

@@ -162,7 +162,8 @@ static void port_added(struct serial *s)
 
 static void port_removed(struct serial *s)
 {
-	s->is_there = s->is_open = s->owes_ready = s->owes_open = false;
+	s->is_there = s->owes_ready = s->owes_open = false;
+	s->is_open = false; /* atomic: for clang not a value to go on with */
 	s->has_event = true;
 	s->name[0] = 0;
 	device.generation++;

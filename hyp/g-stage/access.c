@@ -53,3 +53,33 @@ enum err gstage_write(struct gstage *gs, gpa_t at, const void *from, uint64_t by
 {
 	return copy(gs, at, NULL, from, bytes);
 }
+
+enum err gstage_read16(struct gstage *gs, gpa_t at, uint16_t *v)
+{
+	const _Atomic uint16_t *guest;
+
+	if (!gstage_is_ram(gs, at) || !is_aligned(at.v, sizeof(*v)))
+		return ERR_RANGE;
+	guest = gstage_pointer(gs, at, ACCESS_LOAD);
+	if (!guest)
+		return ERR_NOMEM;
+	*v = atomic_load(guest);
+	return OK;
+}
+
+enum err gstage_write16(struct gstage *gs, gpa_t at, uint16_t v)
+{
+	_Atomic uint16_t *guest;
+
+	if (!gstage_is_ram(gs, at) || !is_aligned(at.v, sizeof(v)))
+		return ERR_RANGE;
+	guest = gstage_pointer(gs, at, ACCESS_STORE);
+	if (!guest)
+		return ERR_NOMEM;
+	if (gs->fencing->write)
+		gs->fencing->write(gs, at);
+	atomic_store(guest, v);
+	if (gs->fencing->write)
+		gs->fencing->write(gs, at);
+	return OK;
+}

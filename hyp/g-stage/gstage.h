@@ -162,6 +162,13 @@ void *gstage_pointer(struct gstage *gs, gpa_t at, enum access want);
 MUST_USE enum err gstage_read(struct gstage *gs, gpa_t at, void *to, uint64_t bytes);
 MUST_USE enum err gstage_write(struct gstage *gs, gpa_t at, const void *from, uint64_t bytes);
 
+/**
+ * The same for 16 bits that another hart reads or writes at the same time: one access, ordered
+ * against all others of this hart. ERR_RANGE also where @at isn't aligned.
+ */
+MUST_USE enum err gstage_read16(struct gstage *gs, gpa_t at, uint16_t *v);
+MUST_USE enum err gstage_write16(struct gstage *gs, gpa_t at, uint16_t v);
+
 /* Value of hgatp that selects this G-stage with the VMID it holds now. */
 uint64_t gstage_hgatp(const struct gstage *gs);
 

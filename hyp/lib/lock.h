@@ -7,7 +7,7 @@
  * the others: four busy harts on two processors came to a standstill.
  *
  * Lock order, outermost first; a hart takes them only downwards in this list:
- *   vm->lock (life cycle) > device locks (uart, plic, ...) > gstage->lock > pool and block lock
+ *   vm->lock (life cycle) > device locks (uart, virtio, ... > plic) > gstage->lock > pool and block lock
  *   > terminal > serial > log.
  */
 #ifndef HYP_LIB_LOCK_H

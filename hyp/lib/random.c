@@ -46,16 +46,23 @@ static void next_block(uint32_t out[WORDS])
 		out[i] += in[i];
 }
 
+/* Whoever learns the key later learns nothing of what was given out before. */
+static void renew_key(void)
+{
+	uint32_t block[WORDS];
+
+	next_block(block);
+	memcpy(key, block, sizeof(key));
+}
+
 void random_seed(const void *seed, size_t bytes)
 {
 	const uint8_t *s = seed;
-	uint32_t block[WORDS];
 
 	lock_take(&random_lock);
 	for (size_t i = 0; i < bytes; i++)
 		key[i / 4 % KEY_WORDS] ^= (uint32_t)s[i] << 8 * (i % 4);
-	next_block(block);
-	memcpy(key, block, sizeof(key));
+	renew_key();
 	lock_release(&random_lock);
 }
 
@@ -72,5 +79,6 @@ void random_bytes(void *to, size_t bytes)
 		memcpy(at, block, n);
 		at += n, bytes -= n;
 	}
+	renew_key();
 	lock_release(&random_lock);
 }

@@ -1,8 +1,9 @@
 /*
- * Random bytes for guests' rng-seed.
+ * Random bytes for guests: rng-seed in the device tree, the entropy device.
  *
  * The ChaCha20 block function of RFC 8439, keyed with the seed that the host's device tree brings,
- * in counter mode: what one guest was given tells nothing of what another gets.
+ * in counter mode, with a new key after each answer: what one guest was given tells nothing of what
+ * another gets, and what is in memory now nothing of what was given before.
  */
 #ifndef HYP_LIB_RANDOM_H
 #define HYP_LIB_RANDOM_H

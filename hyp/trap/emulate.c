@@ -117,8 +117,8 @@ enum outcome emulate_access(struct vcpu *v)
 	if (m.is_store)
 		m.value = register_read(v, i);
 	result = board_access(&v->vm->board, device->board_device, &m);
-	if (result == MMIO_FAULT)
-		return refuse(v, i);
+	if (result >= MMIO_FAULT)
+		return result == MMIO_AGAIN ? OUTCOME_RESUME : refuse(v, i);
 	if (i->kind == INSN_LOAD)
 		register_write(v, i, m.value);
 	v->frame.pc += i->length;

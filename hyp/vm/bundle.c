@@ -75,20 +75,30 @@ static enum err find_file(const struct bundle *b, const char *name, struct vm_fi
 	return OK;
 }
 
-/* Whether @node, a VM, has some of the bytes of @file, in its kernel or its initrd. */
-static bool has_bytes_of(const struct bundle *b, int node, const struct vm_file *file)
+/* Whether the image that @property of @node names has some of the bytes of @file. */
+static bool names_bytes_of(const struct bundle *b, int node, const char *property,
+			   const struct vm_file *file)
 {
-	static const char *const properties[] = { "kernel", "ramdisk" };
+	const char *name = fdt_text(fit_of(b), node, property);
+	int image = name ? find_image(fit_of(b), name) : -1;
 	uint64_t from = file->at.v - b->where.base, at, bytes;
 
-	for (unsigned i = 0; i < sizeof(properties) / sizeof(properties[0]); i++) {
-		const char *name = fdt_text(fit_of(b), node, properties[i]);
-		int image = name ? find_image(fit_of(b), name) : -1;
+	return image >= 0 && image_bytes(fit_of(b), image, &at, &bytes) &&
+	       (at - from < file->bytes || from - at < bytes);
+}
 
-		if (image >= 0 && image_bytes(fit_of(b), image, &at, &bytes) &&
-		    (at - from < file->bytes || from - at < bytes))
+/* Whether @node, a VM, has some of the bytes of @file, in its kernel, its initrd or a disk. */
+static bool has_bytes_of(const struct bundle *b, int node, const struct vm_file *file)
+{
+	int disks = fdt_subnode_offset(fit_of(b), node, "disks"), disk;
+
+	if (names_bytes_of(b, node, "kernel", file) || names_bytes_of(b, node, "ramdisk", file))
+		return true;
+	if (disks < 0)
+		return false;
+	fdt_for_each_subnode (disk, fit_of(b), disks)
+		if (names_bytes_of(b, disk, "image", file))
 			return true;
-	}
 	return false;
 }
 
@@ -208,6 +218,50 @@ static enum err read_files(const struct bundle *b, int node, struct vm_config *c
 	return OK;
 }
 
+static enum err read_disk(const struct bundle *b, int node, const char *vm,
+			  struct virtio_disk *disk)
+{
+	const char *image, *serial;
+	struct vm_file file;
+	enum err e;
+
+	if ((e = read_text(fit_of(b), node, "image", vm, &image)) ||
+	    (e = read_text(fit_of(b), node, "serial", vm, &serial)))
+		return e;
+	if (!image)
+		return refuse(ERR_MISSING, vm, "image of a disk");
+	if (serial && strlen(serial) > VIRTIO_SERIAL_MAX)
+		return refuse(ERR_RANGE, vm, "serial");
+	e = find_file(b, image, &file);
+	if (e)
+		return e;
+	if (file.bytes % VIRTIO_SECTOR || file.bytes > VIRTIO_DISK_BYTES_MAX)
+		return refuse(ERR_RANGE, vm, "bytes of a disk");
+	*disk = (struct virtio_disk){ .at = file.at,
+				      .bytes = file.bytes,
+				      .serial = serial ? serial : "",
+				      .is_readonly = fdt_getprop(fit_of(b), node, "readonly", NULL) != NULL };
+	return OK;
+}
+
+static enum err read_disks(const struct bundle *b, int node, struct vm_config *c)
+{
+	int disks = fdt_subnode_offset(fit_of(b), node, "disks"), disk;
+
+	if (disks < 0)
+		return OK;
+	fdt_for_each_subnode (disk, fit_of(b), disks) {
+		enum err e = ERR_FULL;
+
+		if (c->disks == VM_DISKS_MAX)
+			return refuse(e, c->name, "disks");
+		e = read_disk(b, disk, c->name, &c->disk[c->disks++]);
+		if (e)
+			return e;
+	}
+	return OK;
+}
+
 static enum err read_choices(const void *fit, int node, struct vm_config *c)
 {
 	c->choices = choices_default();
@@ -294,7 +348,8 @@ enum err bundle_read(const struct bundle *b, unsigned i, unsigned harts, struct 
 	    (e = read_list(fit, node, "sbi-mask", c->name, &c->sbi_mask, &c->sbi_mask_bytes)))
 		return e;
 	choices_from_options(&c->choices, b->args);
-	return read_files(b, node, c);
+	e = read_files(b, node, c);
+	return e ? e : read_disks(b, node, c);
 }
 
 static uint64_t order_of(const void *fit, int node)

@@ -12,6 +12,7 @@
 
 #include "hyp/arch/addr.h"
 #include "hyp/arch/pte.h"
+#include "hyp/dev/virtio_blk.h"
 #include "hyp/lib/err.h"
 #include "hyp/mm/frame.h"
 #include "hyp/sched/sched.h"
@@ -20,6 +21,7 @@
 #define BUNDLE_VMS_MAX 32
 #define VM_NAME_MAX    31 /* letters, digits and ._- */
 #define VM_WEIGHT_MAX  10000
+#define VM_DISKS_MAX   7 /* the last place on the board is the entropy device's */
 
 struct vm_file {
 	hpa_t at;
@@ -30,6 +32,8 @@ struct vm_file {
 struct vm_config {
 	const char *name, *bootargs; /* in the bundle, ended by 0; bootargs: or NULL */
 	struct vm_file kernel, initrd;
+	struct virtio_disk disk[VM_DISKS_MAX];
+	unsigned disks;
 	uint64_t memory;
 	unsigned vcpus;
 	unsigned weight;   /* its share of the harts, against the others': 1 to VM_WEIGHT_MAX */

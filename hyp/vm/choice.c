@@ -15,7 +15,8 @@
 
 #define AUTO 0
 static const char *const backend_words[] = { [AUTO] = "auto", "hext", "depriv" };
-static const char *const patch_words[] = { "on", "off" };
+static const char *const on_off_words[] = { "on", "off" };
+static const char *const virtio_words[] = { "modern", "legacy" };
 static const char *const then_words[] = { "stop", "restart" };
 
 static const struct {
@@ -26,7 +27,9 @@ static const struct {
 	[CHOICE_BACKEND] = { "backend", backend_words, 3, AUTO },
 	[CHOICE_SHADOW_POLICY] = { "shadow-policy", shadow_policy_names, SHADOW_POLICIES,
 				   SHADOW_LAZY },
-	[CHOICE_PATCH] = { "patch", patch_words, 2, PATCH_ON },
+	[CHOICE_PATCH] = { "patch", on_off_words, 2, PATCH_ON },
+	[CHOICE_VIRTIO] = { "virtio", virtio_words, 2, VIRTIO_MODERN },
+	[CHOICE_RNG] = { "rng", on_off_words, 2, RNG_ON },
 	[CHOICE_ON_RESET] = { "on-reset", then_words, 2, THEN_RESTART },
 	[CHOICE_ON_SHUTDOWN] = { "on-shutdown", then_words, 2, THEN_STOP },
 	[CHOICE_ON_FAILURE] = { "on-failure", then_words, 2, THEN_STOP },

@@ -17,11 +17,19 @@ enum choice_name {
 	CHOICE_BACKEND,
 	CHOICE_SHADOW_POLICY,
 	CHOICE_PATCH,
+	CHOICE_RNG,
+	CHOICE_VIRTIO,
 	CHOICE_ON_RESET,
 	CHOICE_ON_SHUTDOWN,
 	CHOICE_ON_FAILURE,
 	CHOICES,
 };
+
+/* Those of CHOICE_VIRTIO: the transport's version, 2 or 1. */
+enum { VIRTIO_MODERN, VIRTIO_LEGACY };
+
+/* The words of CHOICE_RNG: whether there is an entropy device. */
+enum { RNG_ON, RNG_OFF };
 
 /* The words of CHOICE_PATCH; those of CHOICE_SHADOW_POLICY are enum shadow_policy. */
 enum { PATCH_ON, PATCH_OFF };

@@ -220,6 +220,21 @@ static void write_plic(struct writer *w, const struct vm *vm)
 	end(w);
 }
 
+static void write_virtio(struct writer *w)
+{
+	uint64_t base = board_devices[BOARD_VIRTIO].base;
+
+	for (uint32_t slot = 0; slot < VIRTIO_SLOTS; slot++) {
+		uint64_t at = base + slot * VIRTIO_SLOT_BYTES;
+
+		begin_at(w, board_devices[BOARD_VIRTIO].name, at);
+		text(w, "compatible", "virtio,mmio");
+		reg(w, at, VIRTIO_SLOT_BYTES);
+		interrupt(w, BOARD_IRQ_VIRTIO + slot);
+		end(w);
+	}
+}
+
 static void write_soc(struct writer *w, const struct vm *vm)
 {
 	begin(w, "soc");
@@ -244,6 +259,7 @@ static void write_soc(struct writer *w, const struct vm *vm)
 	cell(w, "phandle", TEST_PHANDLE);
 	end(w);
 
+	write_virtio(w);
 	write_plic(w, vm);
 	end(w);
 }

@@ -325,6 +325,18 @@ static enum err write_tree(struct vm *vm)
 	return e ? refuse(vm, e, "device tree") : OK;
 }
 
+/* Disks come first, where small kernels look for theirs. */
+static void attach_devices(struct vm *vm)
+{
+	const struct vm_config *c = &vm->config;
+
+	vm->board.virtio_is_legacy = c->choices.word[CHOICE_VIRTIO] == VIRTIO_LEGACY;
+	for (unsigned i = 0; i < c->disks; i++)
+		virtio_blk_attach(&vm->board, i, &vm->gstage, &c->disk[i], &vm->fixed);
+	if (c->choices.word[CHOICE_RNG] == RNG_ON)
+		virtio_rng_attach(&vm->board, VIRTIO_SLOTS - 1, &vm->gstage);
+}
+
 /* Everything that lives as long as the VM is in frames of its own pool. */
 static enum err make(const struct vm_config *config, unsigned slot, struct vm **made)
 {
@@ -363,6 +375,7 @@ static enum err make(const struct vm_config *config, unsigned slot, struct vm **
 		return e;
 	}
 	uart_attach(&vm->board, vm->config.name, vm, phys_pointer(history));
+	attach_devices(vm);
 	*made = vm;
 	return OK;
 }

@@ -19,6 +19,13 @@ static void check_file(struct frame_range where, const struct vm_file *file)
 		abort();
 }
 
+static void check_disks(struct frame_range where, const struct vm_config *c)
+{
+	for (unsigned i = 0; i < c->disks; i++)
+		if (!range_holds(where.base, where.bytes, c->disk[i].at.v, c->disk[i].bytes))
+			abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
 	struct frame_range where = { 0x1000, bytes };
@@ -40,6 +47,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 			if (bundle_read(&b, i, 8, &c) == OK) {
 				check_file(where, &c.kernel);
 				check_file(where, &c.initrd);
+				check_disks(where, &c);
 			}
 	free(copy);
 	return 0;

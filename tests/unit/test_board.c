@@ -81,7 +81,8 @@ static void test_places(void **state)
 	} rows[] = { { BOARD_UART, 0x10000000 },
 		     { BOARD_PLIC, 0x0c000000 },
 		     { BOARD_RTC, 0x101000 },
-		     { BOARD_FINISHER, 0x100000 } };
+		     { BOARD_FINISHER, 0x100000 },
+		     { BOARD_VIRTIO, 0x10001000 } };
 	static struct gstage gs;
 
 	(void)state;
@@ -101,7 +102,8 @@ static void test_places(void **state)
 static void test_widths(void **state)
 {
 	static const unsigned takes[BOARD_DEVICES] = {
-		[BOARD_UART] = 15, [BOARD_PLIC] = 4, [BOARD_RTC] = 12, [BOARD_FINISHER] = 6
+		[BOARD_UART] = 15, [BOARD_PLIC] = 4, [BOARD_RTC] = 12, [BOARD_FINISHER] = 6,
+		[BOARD_VIRTIO] = 15
 	};
 
 	(void)state;

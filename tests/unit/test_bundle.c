@@ -126,7 +126,7 @@ static void shared_files(void **state)
 	assert_false(c.kernel.shared);
 	read_vm(2);
 	assert_true(c.kernel.shared);
-	assert_false(c.initrd.shared);
+	assert_true(c.initrd.shared); /* it is another VM's disk */
 
 	/* One byte in common, under another name. */
 	assert_int_equal(fdt_setprop_u32(tree(), node("/images/three"), "data-position", 0x5fff),
@@ -136,6 +136,66 @@ static void shared_files(void **state)
 	assert_true(c.kernel.shared);
 	read_vm(2);
 	assert_true(c.initrd.shared);
+}
+
+static void disks(void **state)
+{
+	(void)state;
+	open_with("");
+	read_vm(0);
+	assert_int_equal(c.disks, 0);
+	assert_int_equal(c.choices.word[CHOICE_RNG], RNG_ON);
+	read_vm(1);
+	assert_int_equal(c.choices.word[CHOICE_RNG], RNG_OFF);
+	assert_int_equal(c.disks, 2);
+	assert_int_equal(c.disk[0].at.v, BASE + 0x5000);
+	assert_int_equal(c.disk[0].bytes, 0x1000);
+	assert_string_equal(c.disk[0].serial, "01234567890123456789");
+	assert_false(c.disk[0].is_readonly);
+	assert_int_equal(c.disk[1].bytes, 0x2000);
+	assert_string_equal(c.disk[1].serial, "");
+	assert_true(c.disk[1].is_readonly);
+}
+
+static void refuse_disk(const char *property, const char *value, size_t bytes, enum err e)
+{
+	(void)set_up(NULL);
+	if (value)
+		set_text("/configurations/second/disks/root", property, value, bytes);
+	else
+		assert_int_equal(fdt_delprop(tree(), node("/configurations/second/disks/root"),
+					     property),
+				 0);
+	open_with("");
+	assert_int_equal(bundle_read(&b, 1, HARTS, &c), e);
+	assert_true(fake.text_n > 0);
+}
+
+static void bad_disks(void **state)
+{
+	int n;
+
+	(void)state;
+	refuse_disk("image", NULL, 0, ERR_MISSING);
+	refuse_disk("image", "nowhere", 8, ERR_MISSING);
+	refuse_disk("image", "one", 3, ERR_FORMAT);
+	refuse_disk("serial", "x", 1, ERR_FORMAT);
+	refuse_disk("serial", "012345678901234567890", 22, ERR_RANGE);
+	(void)set_up(NULL);
+	assert_int_equal(fdt_setprop_u32(tree(), node("/images/two"), "data-size", 0x1001), 0);
+	open_with("");
+	assert_int_equal(bundle_read(&b, 1, HARTS, &c), ERR_RANGE);
+
+	(void)set_up(NULL);
+	for (char name[] = "a"; name[0] < 'a' + VM_DISKS_MAX - 1; name[0]++) {
+		open_with("");
+		assert_int_equal(bundle_read(&b, 1, HARTS, &c), OK);
+		n = fdt_add_subnode(tree(), node("/configurations/second/disks"), name);
+		assert_true(n >= 0);
+		assert_int_equal(fdt_setprop_string(tree(), n, "image", "one"), 0);
+	}
+	open_with("");
+	assert_int_equal(bundle_read(&b, 1, HARTS, &c), ERR_FULL);
 }
 
 /* The VMs that start by themselves, in start order, as bits. */
@@ -370,6 +430,8 @@ int main(void)
 		cmocka_unit_test_setup(what_is_said, set_up),
 		cmocka_unit_test_setup(what_is_not_said, set_up),
 		cmocka_unit_test_setup(shared_files, set_up),
+		cmocka_unit_test_setup(disks, set_up),
+		cmocka_unit_test_setup(bad_disks, set_up),
 		cmocka_unit_test_setup(who_starts, set_up),
 		cmocka_unit_test_setup(options_win, set_up),
 		cmocka_unit_test_setup(bad_vms, set_up),

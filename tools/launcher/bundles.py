@@ -12,6 +12,7 @@ import tempfile
 
 from launcher.common import BUNDLE_ALIGN, bad_file, tool
 from launcher.descriptions import CHOICES, attribute
+from launcher.disks import disk_bytes
 from launcher.kernels import check_fit
 
 
@@ -33,7 +34,7 @@ def fit_source(description, nodes):
     for vm in description.vms.values():
         lines += [f"{vm.name} {{"]
         lines += [f"{key} = {value};" for key, value in fit_properties(vm, nodes) if value]
-        lines += ["};"]
+        lines += [*fit_disks(vm, nodes), "};"]
     return "\n".join(lines + ["};", "};", ""])
 
 
@@ -56,6 +57,22 @@ def fit_properties(vm, nodes):
         yield name, quote(word) if word else ""
 
 
+def fit_disks(vm, nodes):
+    """A VM's disks in a bundle, as lines of device-tree source."""
+    if not vm.disks:
+        return
+    yield "disks {"
+    for index, disk in enumerate(vm.disks):
+        yield f"disk-{index} {{"
+        yield f'image = {quote(nodes["filesystem", os.path.realpath(disk.file)])};'
+        if disk.serial:
+            yield f"serial = {quote(disk.serial)};"
+        if disk.readonly:
+            yield "readonly;"
+        yield "};"
+    yield "};"
+
+
 def make_bundle(description, out):
     """Check the VMs' files and write the bundle that holds them, each file once."""
     nodes = {}
@@ -64,6 +81,9 @@ def make_bundle(description, out):
         nodes.setdefault(("kernel", os.path.realpath(vm.kernel)), f"kernel-{len(nodes)}")
         if vm.initrd:
             nodes.setdefault(("ramdisk", os.path.realpath(vm.initrd)), f"initrd-{len(nodes)}")
+        for disk in vm.disks:
+            disk_bytes(disk)
+            nodes.setdefault(("filesystem", os.path.realpath(disk.file)), f"disk-{len(nodes)}")
     mkimage = tool("mkimage", "u-boot-tools")
     tool("dtc", "device-tree-compiler")  # mkimage runs it
     with tempfile.TemporaryDirectory(prefix="gnomon-") as work:

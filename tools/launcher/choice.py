@@ -7,6 +7,7 @@ Read next: descriptions.py.
 from launcher.common import KIB, MAX_VCPUS, MIB, Failure, bad_file
 from launcher.descriptions import (CHOICES, VM_NAME, Description, Vm, attribute, check_masks,
                                    read_description)
+from launcher.disks import MAX_DISKS
 from launcher.options import names
 
 EMBEDDED_REFUSES = ("vm", "kernel", "initrd", "vcpus", "memory", "gstage_mode", "isa_mask",
@@ -21,7 +22,7 @@ def option(name):
 
 def refuse_for_embedded(args):
     """An embedded guest's description is part of Gnomon; options that would change it can't."""
-    for name in (*EMBEDDED_REFUSES, "append"):
+    for name in (*EMBEDDED_REFUSES, "append", "disk"):
         if getattr(args, name) is not None:
             raise Failure(2, f"{option(name)} has no effect on the embedded guest"
                              f" {args.guest}, whose vcpus are the machine's --harts; to change"
@@ -36,6 +37,9 @@ def override(vm, args):
             setattr(vm, name, value)
     if args.append is not None:
         vm.bootargs = args.append
+    vm.disks += args.disk or []
+    if len(vm.disks) > MAX_DISKS:
+        raise bad_file(f"VM {vm.name}: {len(vm.disks)} disks; there can be {MAX_DISKS}")
 
 
 def find_vms(args, wanted, vms):
@@ -47,7 +51,8 @@ def find_vms(args, wanted, vms):
 
 def options_vm(args, found):
     """The VM that the options of the command line are about; None: there are none."""
-    given = [name for name in (*VM_OPTIONS, "append") if getattr(args, name) is not None]
+    given = [name for name in (*VM_OPTIONS, "append", "disk")
+             if getattr(args, name) is not None]
     starting = found.starting()
     if args.vm:
         find_vms(args, [args.vm], found.vms)

@@ -12,6 +12,7 @@ import struct
 import subprocess
 
 from launcher.common import BUILD, MAX_HARTS, MAX_VMS, MAX_WEIGHT, bad_file, round_up, tool
+from launcher.disks import MAX_DISKS, MAX_SERIAL, Disk
 
 
 class Vm:
@@ -22,6 +23,7 @@ class Vm:
         self.kernel = self.initrd = self.bootargs = self.gstage_mode = None
         self.vcpus = self.memory = self.isa_mask = self.sbi_mask = None
         self.weight = self.affinity = self.order = None
+        self.disks = []
         for choice in CHOICES:
             setattr(self, attribute(choice), None)
 
@@ -41,6 +43,8 @@ CHOICES = {
     "backend": ("auto", "hext", "depriv"),
     "shadow-policy": ("trap", "unsync", "lazy"),
     "patch": ("on", "off"),
+    "rng": ("on", "off"),
+    "virtio": ("modern", "legacy"),
     "on-reset": ("restart", "stop"),
     "on-shutdown": ("stop", "restart"),
     "on-failure": ("stop", "restart"),
@@ -103,6 +107,19 @@ def words(value):
     return value[:-1].decode().split("\0")
 
 
+def serial(value):
+    got = text(value)
+    if len(got.encode()) > MAX_SERIAL:
+        raise ValueError(f"is longer than {MAX_SERIAL} bytes")
+    return got
+
+
+def flag(value):
+    if value:
+        raise ValueError("takes no value")
+    return True
+
+
 def check_masks(vm):
     """The names of extensions, wherever they were said."""
     for name in vm.isa_mask or []:
@@ -129,6 +146,8 @@ PROPERTIES = {
     "sbi-mask": ("sbi_mask", words),
     **{name: (attribute(name), one_of(*allowed)) for name, allowed in CHOICES.items()},
 }
+# The same for a disk's node and the attributes of Disk.
+DISK_PROPERTIES = {"file": text, "serial": serial, "readonly": flag}
 # The same for /vms itself and the attributes of Description.
 TOP_PROPERTIES = {"default": words, "end": one_of(*ENDS)}
 
@@ -173,8 +192,11 @@ def read_vm(path, name, properties, children):
     if not VM_NAME.fullmatch(name):
         raise bad_file(f"{where}: a VM's name is up to 31 letters, digits and . _ -")
     for child in children:
-        raise bad_file(f"{where}: unknown node {child}")
+        if child != "disks":
+            raise bad_file(f"{where}: unknown node {child}")
     vm = Vm(name)
+    if "disks" in children:
+        vm.disks = read_disks(path, f"{where}/disks", *children["disks"])
     for key, value in properties.items():
         if key not in PROPERTIES:
             raise bad_file(f"{where}: unknown property {key} (known: {', '.join(PROPERTIES)})")
@@ -217,6 +239,32 @@ def parse_tree(blob):
             at = round_up(at + 8 + length, 4)
         elif token == 9:    # FDT_END; 4 is FDT_NOP
             return stack[0][1][""]
+
+
+def read_disks(path, where, properties, children):
+    if properties:
+        raise bad_file(f"{where}: unknown property {next(iter(properties))}; it holds nodes")
+    if len(children) > MAX_DISKS:
+        raise bad_file(f"{where}: {len(children)} disks; there can be {MAX_DISKS}")
+    return [read_disk(path, f"{where}/{name}", *node) for name, node in children.items()]
+
+
+def read_disk(path, where, properties, children):
+    disk = Disk()
+    for child in children:
+        raise bad_file(f"{where}: unknown node {child}")
+    for key, value in properties.items():
+        if key not in DISK_PROPERTIES:
+            raise bad_file(f"{where}: unknown property {key}"
+                           f" (known: {', '.join(DISK_PROPERTIES)})")
+        try:
+            setattr(disk, key, DISK_PROPERTIES[key](value))
+        except (ValueError, UnicodeDecodeError) as error:
+            raise bad_file(f"{where}: {key} {error}") from None
+    if not disk.file:
+        raise bad_file(f"{where}: no file")
+    disk.file = expand_path(where, path, disk.file)
+    return disk
 
 
 def cache_dir():

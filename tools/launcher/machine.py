@@ -6,6 +6,7 @@ Read next: process.py (who runs it), ports.py (what else is on the command line)
 import os
 
 from launcher.common import KIB, MAX_HARTS, MIB, Failure, round_up
+from launcher.disks import layer_bytes
 from launcher.kernels import KERNEL_OFFSET
 
 HYPERVISOR_ROOM = 112 * MIB # the host's memory beyond guests and bundle: firmware, Gnomon, ...
@@ -18,7 +19,7 @@ def host_memory(vms, bundle):
     QEMU puts the bundle (its "initrd") half the memory past the kernel, but at most 128 MiB
     (QEMU 7) or 512 MiB (QEMU 10) past it, and a device tree at the very end.
     """
-    guests = sum(vm.memory + vm.memory // 16 + VM_ROOM for vm in vms)
+    guests = sum(vm.memory + vm.memory // 16 + VM_ROOM + layer_bytes(vm) for vm in vms)
     memory = round_up(guests + bundle + HYPERVISOR_ROOM, 128 * MIB)
     while any(KERNEL_OFFSET + min(memory // 2, most) + bundle + 4 * MIB > memory
               for most in (128 * MIB, 512 * MIB)):

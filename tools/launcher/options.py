@@ -9,6 +9,7 @@ import re
 
 from launcher.common import BUILD, GIB, KIB, MAX_HARTS, MAX_WEIGHT, MIB
 from launcher.descriptions import CHOICES, ENDS, GSTAGE_MODES, SBI_NAMES
+from launcher.disks import disk_option
 
 
 EPILOG = """\
@@ -107,6 +108,14 @@ def add_guest_options(parser):
     vm.add_argument("--patch", choices=CHOICES["patch"],
                     help="whether instructions that often trap are replaced where they run, with"
                          " shadow tables (default: on)")
+    vm.add_argument("--disk", type=disk_option, action="append",
+                    metavar="FILE[,readonly][,serial=TEXT]",
+                    help="a disk with what is in the file; writes stay in memory, and are lost"
+                         " with the VM; again for another one")
+    vm.add_argument("--virtio", choices=CHOICES["virtio"],
+                    help="whether virtio-mmio is version 2 (default) or 1, for old drivers")
+    vm.add_argument("--rng", choices=CHOICES["rng"],
+                    help="whether it has an entropy device (default: on)")
     for name in ("on-reset", "on-shutdown", "on-failure"):
         vm.add_argument(f"--{name}", choices=CHOICES[name],
                         help=f"what happens then (default: {CHOICES[name][0]})")

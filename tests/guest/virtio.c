@@ -1,0 +1,642 @@
+/*
+ * A disk and an entropy device behind virtio-mmio: what a good driver gets, and that a bad one,
+ * with loops, jumps, addresses outside RAM and resets in the middle, harms nobody: after a reset
+ * the device works as before.
+ *
+ * Run with a disk whose 64-bit word n is n * PATTERN, 64 KiB or more, serial "gnomon-test"; without
+ * one all is skipped. Nothing here waits without a limit.
+ */
+#include "guests/lib/board.h"
+#include "guests/lib/csr.h"
+#include "guests/lib/hart.h"
+#include "guests/lib/string.h"
+#include "tests/guest/tap.h"
+
+#define PATTERN 0x9e3779b97f4a7c15ul
+#define SERIAL	"gnomon-test"
+
+#define SLOTS	   8
+#define SLOT(n)	   (0x10001000ul + 0x1000ul * (n))
+#define MAGIC	   0x74726976
+#define ID_BLOCK   2
+#define ID_ENTROPY 4
+
+enum reg {
+	R_MAGIC = 0,
+	R_VERSION = 4,
+	R_ID = 8,
+	R_FEATURES = 0x10,
+	R_FEATURES_SEL = 0x14,
+	R_ACCEPTED = 0x20,
+	R_ACCEPTED_SEL = 0x24,
+	R_QUEUE_SEL = 0x30,
+	R_QUEUE_MAX = 0x34,
+	R_QUEUE_SIZE = 0x38,
+	R_PAGE_BYTES = 0x28, /* these three of version 1 */
+	R_QUEUE_ALIGN = 0x3c,
+	R_QUEUE_PFN = 0x40,
+	R_QUEUE_READY = 0x44,
+	R_NOTIFY = 0x50,
+	R_INTERRUPT = 0x60,
+	R_ACK = 0x64,
+	R_STATUS = 0x70,
+	R_DESC = 0x80,
+	R_AVAIL = 0x90,
+	R_USED = 0xa0,
+	R_CONFIG = 0x100,
+};
+
+enum { ACKNOWLEDGE = 1, DRIVER = 2, DRIVER_OK = 4, FEATURES_OK = 8, NEEDS_RESET = 64 };
+enum { NEXT = 1, WRITE = 2, INDIRECT = 4 };
+enum { IN = 0, OUT = 1, FLUSH = 4, GET_ID = 8, DISCARD = 11, WRITE_ZEROES = 13 };
+enum { S_OK = 0, S_IOERR = 1, S_UNSUPP = 2, S_NONE = 0xee };
+
+#define F_INDIRECT     (1ul << 28)
+#define F_EVENT_IDX    (1ul << 29)
+#define F_VERSION_1    (1ul << 32)
+#define F_DISCARD      (1ul << 13)
+#define F_WRITE_ZEROES (1ul << 14)
+
+#define SIZE 64
+
+struct desc {
+	uint64_t at;
+	uint32_t bytes;
+	uint16_t flags, next;
+};
+
+/* The rings of the one queue that is used at a time, as version 1 has them: the used ring in a page
+ * of its own. */
+static struct {
+	struct desc desc[SIZE];
+	volatile struct {
+		uint16_t flags, n, id[SIZE], used_event;
+	} avail;
+	volatile struct {
+		uint16_t flags, n;
+		struct {
+			uint32_t id, bytes;
+		} entry[SIZE];
+		uint16_t avail_event;
+	} used __attribute__((aligned(4096)));
+} rings __attribute__((aligned(4096)));
+static struct desc table[SIZE] __attribute__((aligned(4096)));
+
+static struct {
+	uint32_t type, reserved;
+	uint64_t sector;
+} header[SIZE];
+static volatile uint8_t status[SIZE];
+static uint64_t data[SIZE][512] __attribute__((aligned(4096)));
+
+static unsigned slot;
+static uint64_t features; /* agreed on */
+static uint32_t version;  /* of the transport */
+
+static uint32_t get(unsigned reg)
+{
+	return mmio_read32(SLOT(slot) + reg);
+}
+
+static void set(unsigned reg, uint32_t v)
+{
+	mmio_write32(SLOT(slot) + reg, v);
+}
+
+static void set_address(unsigned reg, const volatile void *p)
+{
+	set(reg, (uint32_t)(uint64_t)p);
+	set(reg + 4, (uint32_t)((uint64_t)p >> 32));
+}
+
+static void barrier(void)
+{
+	asm volatile("fence iorw, iorw" : : : "memory");
+}
+
+/* The place of the device of that id; SLOTS: there is none. */
+static unsigned find(uint32_t id)
+{
+	unsigned n = 0;
+
+	while (n < SLOTS && mmio_read32(SLOT(n) + R_ID) != id)
+		n++;
+	return n;
+}
+
+static uint64_t offered(void)
+{
+	uint64_t low;
+
+	set(R_FEATURES_SEL, 0);
+	low = get(R_FEATURES);
+	set(R_FEATURES_SEL, 1);
+	return low | (uint64_t)get(R_FEATURES) << 32;
+}
+
+static void clear_rings(void)
+{
+	mem_set((void *)&rings, 0, sizeof(rings));
+}
+
+static void set_rings(void)
+{
+	clear_rings();
+	set(R_QUEUE_SEL, 0);
+	set(R_QUEUE_SIZE, SIZE);
+	if (version == 1) {
+		set(R_QUEUE_ALIGN, 4096);
+		set(R_QUEUE_PFN, (uint32_t)((uint64_t)&rings / 4096));
+		return;
+	}
+	set_address(R_DESC, rings.desc);
+	set_address(R_AVAIL, &rings.avail);
+	set_address(R_USED, &rings.used);
+	set(R_QUEUE_READY, 1);
+}
+
+static bool queue_is_ready(void)
+{
+	return get(version == 1 ? R_QUEUE_PFN : R_QUEUE_READY) != 0;
+}
+
+/* Reset the device and start it with @wanted, as far as it has that. */
+static void start(uint64_t wanted)
+{
+	unsigned ok = version == 1 ? 0 : FEATURES_OK;
+
+	set(R_PAGE_BYTES, 4096); /* before the reset, as Linux does */
+	set(R_STATUS, 0);
+	set(R_STATUS, ACKNOWLEDGE);
+	set(R_STATUS, ACKNOWLEDGE | DRIVER);
+	features = offered() & (wanted | F_VERSION_1);
+	set(R_ACCEPTED_SEL, 0);
+	set(R_ACCEPTED, (uint32_t)features);
+	set(R_ACCEPTED_SEL, 1);
+	set(R_ACCEPTED, (uint32_t)(features >> 32));
+	if (ok)
+		set(R_STATUS, ACKNOWLEDGE | DRIVER | ok);
+	set_rings();
+	set(R_STATUS, ACKNOWLEDGE | DRIVER | ok | DRIVER_OK);
+}
+
+static void offer(unsigned head)
+{
+	rings.avail.id[rings.avail.n % SIZE] = (uint16_t)head;
+	barrier();
+	rings.avail.n = (uint16_t)(rings.avail.n + 1);
+	barrier();
+}
+
+/* Notify and wait until all that was offered is used, or the device gives up, half a second. */
+static bool settle(void)
+{
+	uint64_t end = csr_read(CSR_TIME) + board.timebase / 2;
+
+	set(R_NOTIFY, 0);
+	while (rings.used.n != rings.avail.n && !(get(R_STATUS) & NEEDS_RESET) &&
+	       csr_read(CSR_TIME) < end)
+		continue;
+	barrier();
+	return rings.used.n == rings.avail.n;
+}
+
+/* Make request @i of three descriptors, without offering it. */
+static void prepare(unsigned i, uint32_t type, uint64_t sector, uint32_t bytes)
+{
+	unsigned flags = type == IN || type == GET_ID ? WRITE : 0;
+
+	header[i].type = type;
+	header[i].reserved = 0;
+	header[i].sector = sector;
+	status[i] = S_NONE;
+	rings.desc[3 * i] = (struct desc){ (uint64_t)&header[i], 16, NEXT, (uint16_t)(3 * i + 1) };
+	rings.desc[3 * i + 1] = (struct desc){ (uint64_t)data[i], bytes, (uint16_t)(NEXT | flags),
+					       (uint16_t)(3 * i + 2) };
+	rings.desc[3 * i + 2] = (struct desc){ (uint64_t)&status[i], 1, WRITE, 0 };
+	if (!bytes)
+		rings.desc[3 * i].next = (uint16_t)(3 * i + 2);
+}
+
+/* One request by itself. Returns its status. */
+static unsigned request(uint32_t type, uint64_t sector, uint32_t bytes)
+{
+	prepare(0, type, sector, bytes);
+	offer(0);
+	return settle() ? status[0] : S_NONE;
+}
+
+/* How many words of @bytes of data[@i] are not the pattern's of @sector. */
+static unsigned wrong_words(unsigned i, uint64_t sector, uint32_t bytes)
+{
+	unsigned wrong = 0;
+
+	for (unsigned k = 0; k < bytes / 8; k++)
+		wrong += data[i][k] != (sector * 64 + k) * PATTERN;
+	return wrong;
+}
+
+/* It reads, as after the first start. */
+static bool works(void)
+{
+	start(F_INDIRECT);
+	mem_set(data, 0, sizeof(data[0]));
+	return request(IN, 40, 1024) == S_OK && wrong_words(0, 40, 1024) == 0;
+}
+
+static void test_places(void)
+{
+	unsigned magic = 0, alike = 0;
+
+	for (unsigned n = 0; n < SLOTS; n++) {
+		magic += mmio_read32(SLOT(n) + R_MAGIC) == MAGIC;
+		alike += mmio_read32(SLOT(n) + R_VERSION) == version;
+	}
+	test_is(magic, SLOTS, "eight places");
+	test_is(alike, SLOTS, "all of version %u", version);
+	test_is(get(R_CONFIG + 4), 0, "capacity, high");
+	test_ok(get(R_CONFIG) >= 128, "capacity, low");
+	test_is(offered() >> 32 & 1, version == 2, "it offers VERSION_1, if it has that");
+}
+
+static void test_status(void)
+{
+	start(0);
+	test_is(get(R_STATUS), version == 1 ? 7 : 15, "status after the start");
+	test_ok(queue_is_ready(), "the queue is ready");
+	set(R_STATUS, 0);
+	test_is(get(R_STATUS), 0, "status after a reset");
+	test_ok(!queue_is_ready(), "the queue isn't ready any more");
+	test_is(get(R_INTERRUPT), 0, "no interrupt after a reset");
+	set(R_QUEUE_SEL, 1000);
+	test_is(get(R_QUEUE_MAX), 0, "no queue 1000");
+	set(R_QUEUE_SEL, 0);
+	test_ok(get(R_QUEUE_MAX) >= SIZE, "a queue of %u", SIZE);
+}
+
+static void test_requests(void)
+{
+	start(0);
+	test_is(request(IN, 0, 4096), S_OK, "read");
+	test_is(wrong_words(0, 0, 4096), 0, "read: the file's words");
+	test_is(rings.used.entry[0].bytes, 4097, "read: how many bytes were written");
+	test_is(request(IN, 127, 512), S_OK, "read a sector");
+	test_is(wrong_words(0, 127, 512), 0, "read a sector: the file's words");
+	for (uint64_t k = 0; k < 128; k++)
+		data[0][k] = ~k;
+	test_is(request(OUT, 3, 1024), S_OK, "write");
+	test_is(request(IN, 2, 2048), S_OK, "read what was written");
+	test_is(data[0][63], (2 * 64 + 63) * PATTERN, "the word before");
+	test_is(data[0][64], ~0ul, "the first");
+	test_is(data[0][191], ~127ul, "the last");
+	test_is(data[0][192], 5 * 64 * PATTERN, "the word behind");
+	test_is(request(FLUSH, 0, 0), S_OK, "flush");
+	mem_set(data, 0, 32);
+	test_is(request(GET_ID, 0, 20), S_OK, "who it is");
+	test_ok(str_equal((const char *)data[0], SERIAL), "the serial number");
+	test_is(request(IN, 1ul << 40, 512), S_IOERR, "read past the end");
+	test_is(request(OUT, get(R_CONFIG), 512), S_IOERR, "write past the end");
+	test_is(request(IN, ~0ul, 512), S_IOERR, "read of the last sector there could be");
+	test_is(request(99, 0, 512), S_UNSUPP, "no request at all");
+}
+
+static void put_range(uint64_t sector, uint32_t sectors)
+{
+	data[0][0] = sector;
+	data[0][1] = sectors;
+}
+
+static void test_clearing(void)
+{
+	unsigned nonzero = 0;
+
+	start(F_DISCARD | F_WRITE_ZEROES);
+	if (!(features & F_WRITE_ZEROES)) {
+		test_skip("no WRITE_ZEROES");
+		return;
+	}
+	put_range(70, 20);
+	test_is(request(WRITE_ZEROES, 0, 16), S_OK, "write zeroes");
+	test_is(request(IN, 70, 4096), S_OK, "read them");
+	for (unsigned k = 0; k < 512; k++)
+		nonzero += data[0][k] != 0;
+	test_is(nonzero, 0, "they are zeroes");
+	test_is(request(IN, 69, 512), S_OK, "read the sector before");
+	test_is(wrong_words(0, 69, 512), 0, "it is as it was");
+	put_range(get(R_CONFIG), 8);
+	test_is(request(WRITE_ZEROES, 0, 16), S_IOERR, "write zeroes past the end");
+	put_range(72, 8);
+	test_is(request(DISCARD, 0, 16), S_OK, "discard");
+}
+
+/* Many requests for one notification, each of an indirect table. */
+static void test_many(void)
+{
+	unsigned wrong = 0;
+
+	start(F_INDIRECT);
+	for (unsigned i = 0; i < 16; i++) {
+		prepare(i, IN, 8 + i, 512);
+		offer(3 * i);
+	}
+	test_ok(settle(), "sixteen reads at once");
+	for (unsigned i = 0; i < 16; i++)
+		wrong += status[i] != S_OK || wrong_words(i, 8 + i, 512);
+	test_is(wrong, 0, "sixteen reads: all right");
+	start(F_INDIRECT);
+	prepare(0, IN, 33, 512);
+	for (unsigned i = 0; i < 3; i++)
+		table[i] = rings.desc[i];
+	rings.desc[0] = (struct desc){ (uint64_t)table, 48, INDIRECT, 0 };
+	offer(0);
+	test_ok(settle() && status[0] == S_OK && !wrong_words(0, 33, 512), "an indirect table");
+}
+
+#define CONTEXT	       (2ul * board.boot_hart + 1)
+#define PLIC_ENABLE    (PLIC_BASE + 0x2000 + 0x80 * CONTEXT)
+#define PLIC_CLAIM     (PLIC_BASE + 0x200004 + 0x1000 * CONTEXT)
+#define PLIC_THRESHOLD (PLIC_BASE + 0x200000 + 0x1000 * CONTEXT)
+
+static void test_interrupts(void)
+{
+	uint32_t source = 1 + slot;
+
+	mmio_write32(PLIC_BASE + 4 * source, 1);
+	mmio_write32(PLIC_THRESHOLD, 0);
+	mmio_write32(PLIC_ENABLE, 1u << source);
+	start(F_EVENT_IDX);
+	(void)request(IN, 0, 512);
+	test_is(get(R_INTERRUPT), 1, "a used buffer interrupts");
+	test_is(mmio_read32(PLIC_CLAIM), source, "by the place's line");
+	set(R_ACK, 1);
+	test_is(get(R_INTERRUPT), 0, "acknowledged");
+	mmio_write32(PLIC_CLAIM, source);
+	test_is(mmio_read32(PLIC_CLAIM), 0, "completed, and none left");
+	if (!(features & F_EVENT_IDX)) {
+		test_skip("no EVENT_IDX");
+	} else {
+		rings.avail.used_event = 2; /* the third */
+		(void)request(IN, 0, 512);
+		test_is(get(R_INTERRUPT), 0, "EVENT_IDX: none for the second");
+		(void)request(IN, 0, 512);
+		test_is(get(R_INTERRUPT), 1, "EVENT_IDX: one for the third");
+	}
+	start(0);
+	rings.avail.flags = 1;
+	(void)request(IN, 0, 512);
+	test_is(get(R_INTERRUPT), 0, "NO_INTERRUPT");
+	mmio_write32(PLIC_ENABLE, 0);
+}
+
+/* Each makes a queue that no driver should, from a good request that stands at descriptor 0. */
+static void loop(void)
+{
+	rings.desc[1].flags |= NEXT;
+	rings.desc[1].next = 0;
+}
+
+static void loop_of_one(void)
+{
+	rings.desc[1].next = 1;
+}
+
+static void next_outside(void)
+{
+	rings.desc[0].next = SIZE;
+}
+
+static void next_far_outside(void)
+{
+	rings.desc[0].next = 0xffff;
+}
+
+static void head_outside(void)
+{
+	rings.avail.id[0] = SIZE;
+}
+
+static void index_jumps(void)
+{
+	rings.avail.n = (uint16_t)(rings.avail.n + SIZE + 5);
+}
+
+static void written_first(void)
+{
+	rings.desc[0].flags |= WRITE;
+}
+
+static void no_status(void)
+{
+	rings.desc[1].flags = WRITE;
+}
+
+static void no_header(void)
+{
+	rings.desc[0].bytes = 3;
+}
+
+static void nested_table(void)
+{
+	table[0] = (struct desc){ (uint64_t)table, 16, INDIRECT, 0 };
+	rings.desc[0] = (struct desc){ (uint64_t)table, 16, INDIRECT, 0 };
+}
+
+static void odd_table(void)
+{
+	rings.desc[0] = (struct desc){ (uint64_t)table, 23, INDIRECT, 0 };
+}
+
+static void looping_table(void)
+{
+	for (unsigned i = 0; i < SIZE; i++)
+		table[i] = (struct desc){ (uint64_t)data, 8, NEXT, (uint16_t)((i + 1) % SIZE) };
+	rings.desc[0] = (struct desc){ (uint64_t)table, sizeof(table), INDIRECT, 0 };
+}
+
+static void outside_ram(void)
+{
+	rings.desc[1].at = board.ram_base + board.ram_bytes;
+}
+
+static void over_the_end(void)
+{
+	rings.desc[1].at = board.ram_base + board.ram_bytes - 512;
+	rings.desc[1].bytes = 4096;
+}
+
+static void wrapping(void)
+{
+	rings.desc[1].at = ~0ul - 255;
+	rings.desc[1].bytes = 512;
+}
+
+static void huge(void)
+{
+	rings.desc[1].bytes = 0xfffffe00;
+}
+
+static const struct {
+	const char *name;
+	void (*spoil)(void);
+	bool qemu_does; /* QEMU carries it out, somehow */
+} bad[] = {
+	{ "a loop", loop, false },
+	{ "a loop of one", loop_of_one, false },
+	{ "next outside the table", next_outside, false },
+	{ "next far outside", next_far_outside, false },
+	{ "a head outside the table", head_outside, false },
+	{ "an index that jumps", index_jumps, true },
+	{ "to be written before to be read", written_first, false },
+	{ "no status", no_status, false },
+	{ "no header", no_header, false },
+	{ "a table in a table", nested_table, false },
+	{ "a table of one and a half", odd_table, false },
+	{ "a table that loops", looping_table, false },
+	{ "data outside RAM", outside_ram, true },
+	{ "data over the end of RAM", over_the_end, true },
+	{ "data that wraps", wrapping, true },
+	{ "4 GiB of data", huge, false },
+};
+
+/* It fails, or nothing comes of it; and after a reset the device works. */
+static void test_bad(void)
+{
+	for (unsigned i = 0; i < COUNT(bad); i++) {
+		start(F_INDIRECT);
+		prepare(0, IN, 0, 512);
+		offer(0);
+		bad[i].spoil();
+		barrier();
+		(void)settle();
+		if (!bad[i].qemu_does || !on_opensbi())
+			test_ok(status[0] != S_OK, "%s: isn't done", bad[i].name);
+		test_ok(works(), "%s: works after a reset", bad[i].name);
+	}
+}
+
+/* Addresses of rings that aren't RAM. */
+static void test_bad_rings(void)
+{
+	static const uint64_t at[] = { 0, 0x10000000, 0x70000000, ~0xffful, 1ul << 40 };
+
+	for (unsigned i = 0; i < COUNT(at); i++) {
+		start(0);
+		set(version == 1 ? R_QUEUE_PFN : R_QUEUE_READY, 0);
+		set_address(R_DESC, (void *)at[i]);
+		set_address(R_USED, (void *)at[i]);
+		if (version == 1)
+			set(R_QUEUE_PFN, (uint32_t)(at[i] / 4096));
+		else
+			set(R_QUEUE_READY, 1);
+		prepare(0, IN, 0, 512);
+		offer(0);
+		set(R_NOTIFY, 0);
+		test_ok(works(), "rings at %lx: works after a reset", at[i]);
+	}
+}
+
+static void test_reset_in_the_middle(void)
+{
+	for (unsigned k = 0; k < 50; k++) {
+		start(F_INDIRECT);
+		for (unsigned i = 0; i < 16; i++) {
+			prepare(i, IN, 8 * i, 4096);
+			offer(3 * i);
+		}
+		set(R_NOTIFY, 0);
+	}
+	test_ok(works(), "works after resets in the middle of requests");
+}
+
+static volatile bool stop;
+
+/* On another hart: whatever comes to mind. */
+static void meddle(uint64_t seed)
+{
+	static const uint16_t regs[] = { R_STATUS,    R_QUEUE_READY, R_QUEUE_SIZE, R_NOTIFY,
+					 R_QUEUE_SEL, R_DESC,	     R_USED,	   R_ACK };
+
+	while (!stop) {
+		seed = seed * 6364136223846793005ul + 1442695040888963407ul;
+		set(regs[seed >> 60 & 7], (uint32_t)(seed >> 32) & 7);
+		rings.desc[seed >> 50 & 63].next = (uint16_t)(seed >> 20);
+		rings.desc[seed >> 50 & 63].flags = (uint16_t)(seed >> 40 & 7);
+	}
+}
+
+/* Every address that may stand in a ring here is of our own data. */
+static void test_meddling(void)
+{
+	unsigned other = board.boot_hart == 0;
+
+	if (on_opensbi() || !(board.harts >> other & 1)) {
+		test_skip("one hart, or a QEMU, which aborts");
+		return;
+	}
+	start(F_INDIRECT);
+	hart_start(other, meddle, 3);
+	for (unsigned k = 0; k < 2000; k++) {
+		unsigned i = k % 16;
+
+		if (i == 0)
+			start(F_INDIRECT);
+		prepare(i, IN, i, 512);
+		offer(3 * i);
+		set(R_NOTIFY, 0);
+	}
+	stop = true;
+	hart_await(other, SBI_HSM_STOPPED);
+	test_ok(works(), "works after another hart meddled with everything");
+}
+
+static void test_entropy(void)
+{
+	uint64_t first;
+
+	slot = find(ID_ENTROPY);
+	if (slot == SLOTS) {
+		test_skip("no entropy device");
+		return;
+	}
+	start(0);
+	mem_set(data, 0, sizeof(data[0]));
+	rings.desc[0] = (struct desc){ (uint64_t)data[0], 64, WRITE, 0 };
+	offer(0);
+	test_ok(settle(), "entropy: a buffer comes back");
+	test_ok(rings.used.entry[0].bytes > 0 && rings.used.entry[0].bytes <= 64,
+		"entropy: not empty");
+	first = data[0][0];
+	test_is(data[0][8], 0, "entropy: nothing behind the buffer");
+	offer(0);
+	test_ok(settle() && data[0][0] != first, "entropy: other bytes the next time");
+	rings.desc[0].next = 0;
+	rings.desc[0].flags = WRITE | NEXT;
+	offer(0);
+	(void)settle();
+	start(0);
+	rings.desc[0] = (struct desc){ (uint64_t)data[0], 8, WRITE, 0 };
+	offer(0);
+	test_ok(settle(), "entropy: works after a loop and a reset");
+}
+
+int main(void)
+{
+	slot = find(ID_BLOCK);
+	if (slot == SLOTS) {
+		test_skip("no disk");
+		return test_done();
+	}
+	version = get(R_VERSION);
+	test_places();
+	test_status();
+	test_requests();
+	test_clearing();
+	test_many();
+	test_interrupts();
+	test_bad();
+	test_bad_rings();
+	test_reset_in_the_middle();
+	test_meddling();
+	test_entropy();
+	return test_done();
+}
