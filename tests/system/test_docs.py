@@ -89,7 +89,7 @@ def test_monitor_commands(tmp_path):
 
 
 def schema():
-    """The properties of dts/README.md's tables: those of /vms, those of a VM; name -> the text."""
+    """The properties of dts/README.md's tables: of /vms, of a VM, of a disk; name -> the text."""
     tables = page("dts/README.md").split("| property |")[1:]
     return [dict(re.findall(r"^\| `([a-z-]+)` \| (.*) \| .* \|$", table, re.MULTILINE))
             for table in tables]
@@ -132,7 +132,8 @@ def launcher(name):
 def test_schema_is_the_launchers():
     """The properties that the tables name are those that the launcher takes."""
     descriptions = launcher("descriptions")
-    top, vm = schema()
+    top, vm, disk = schema()
+    assert sorted(disk) == sorted(descriptions.DISK_PROPERTIES)
     assert sorted(top) == sorted(descriptions.TOP_PROPERTIES)
     assert sorted(vm) == sorted(descriptions.PROPERTIES)
 
