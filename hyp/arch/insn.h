@@ -26,6 +26,7 @@ static inline bool insn_is_system(uint32_t bits)
 
 #define INSN_EBREAK UINT32_C(0x00100073)
 #define INSN_WFI    UINT32_C(0x10500073)
+#define INSN_WRS_NTO UINT32_C(0x00d00073)
 
 /* funct5 of SC, the one AMO that isn't read, change, write. */
 #define INSN_FUNCT5_SC 0x03

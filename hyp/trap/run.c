@@ -37,6 +37,15 @@ static enum outcome wait_for_interrupt(struct vcpu *v)
 	return OUTCOME_RESUME;
 }
 
+/* "Zawrs": it traps by VTW as WFI does, from U-mode too. It may end for any reason; who spins there
+ * waits for another hart, which may have to run first. */
+static enum outcome wait_on_reservation(struct vcpu *v)
+{
+	v->frame.pc += 4;
+	sched_give_way(v);
+	return OUTCOME_RESUME;
+}
+
 /*
  * What is legal for HS-mode but not for the guest: hypervisor instructions, counters and CSRs that
  * are switched off. The guest's hart has none of them, so it gets what a hart without gives.
@@ -54,6 +63,8 @@ static enum outcome virtual_instruction(struct vcpu *v)
 	}
 	if (bits == INSN_WFI && !vcpu_regime(v).user)
 		return wait_for_interrupt(v);
+	if (bits == INSN_WRS_NTO)
+		return wait_on_reservation(v);
 	return outcome_inject(v, CAUSE_ILLEGAL, stval);
 }
 
