@@ -18,8 +18,9 @@ CACHE = pathlib.Path(os.environ.get("GNOMON_CACHE")
                      or os.path.join(os.environ.get("XDG_CACHE_HOME")
                                      or os.path.expanduser("~/.cache"), "gnomon"))
 QEMU10 = CACHE / "qemu10/qemu-system-riscv64"
-IMAGE = os.environ.get("KERNEL") or str(CACHE / "linux/Image")
-INITRD = os.environ.get("INITRD") or str(BUILD / "linux/initrd.cpio")
+# make's are relative to the repository; in a description that would be to the description.
+IMAGE = str(REPO / (os.environ.get("KERNEL") or CACHE / "linux/Image"))
+INITRD = str(REPO / (os.environ.get("INITRD") or BUILD / "linux/initrd.cpio"))
 LAUNCHER = str(REPO / "tools/gnomon")
 LOGS = BUILD / "tests/system"
 
