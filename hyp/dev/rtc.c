@@ -7,41 +7,18 @@
  * place without a register gives 0, a store does nothing, and 8 bytes are two registers in turn.
  */
 #include "hyp/dev/board.h"
+#include "hyp/drv/alarm.h"
+#include "hyp/drv/goldfish.h"
 #include "hyp/drv/host.h"
-#include "hyp/drv/io.h"
-
-#define NS_PER_S UINT64_C(1000000000)
-
-enum {
-	TIME_LOW = 0x00, /* reading it latches TIME_HIGH */
-	TIME_HIGH = 0x04,
-	ALARM_LOW = 0x08, /* writing it sets the alarm */
-	ALARM_HIGH = 0x0c,
-	IRQ_ENABLED = 0x10,
-	CLEAR_ALARM = 0x14,
-	ALARM_STATUS = 0x18,
-	CLEAR_INTERRUPT = 0x1c,
-	RTC_BYTES = 0x24,
-};
 
 static uint64_t ns_since_reset(void)
 {
-	uint64_t ticks = csr_read(CSR_TIME);
-
-	if (!host.timebase)
-		return 0;
-	return ticks / host.timebase * NS_PER_S + ticks % host.timebase * NS_PER_S / host.timebase;
+	return host_ns(csr_read(CSR_TIME));
 }
 
-/* Both halves fit together because no other hart runs a guest's reset at the same time. */
 static uint64_t host_clock_ns(void)
 {
-	uint64_t low;
-
-	if (!host.rtc.v)
-		return ns_since_reset();
-	low = io_read32(hpa(host.rtc.v + TIME_LOW));
-	return (uint64_t)io_read32(hpa(host.rtc.v + TIME_HIGH)) << 32 | low;
+	return host.rtc.v ? alarm_clock() : ns_since_reset();
 }
 
 static uint64_t now_ns(const struct rtc *r)
@@ -80,19 +57,19 @@ static uint32_t read_register(struct rtc *r, uint64_t reg)
 	uint64_t now;
 
 	switch (reg) {
-	case TIME_LOW:
+	case GOLDFISH_TIME_LOW:
 		now = now_ns(r);
 		r->latched = (uint32_t)(now >> 32);
 		return (uint32_t)now;
-	case TIME_HIGH:
+	case GOLDFISH_TIME_HIGH:
 		return r->latched;
-	case ALARM_LOW:
+	case GOLDFISH_ALARM_LOW:
 		return (uint32_t)r->alarm;
-	case ALARM_HIGH:
+	case GOLDFISH_ALARM_HIGH:
 		return (uint32_t)(r->alarm >> 32);
-	case IRQ_ENABLED:
+	case GOLDFISH_IRQ_ENABLED:
 		return r->is_irq_enabled;
-	case ALARM_STATUS:
+	case GOLDFISH_ALARM_STATUS:
 		return r->alarm_is_set;
 	default:
 		return 0;
@@ -104,26 +81,26 @@ static void write_register(struct rtc *r, uint64_t reg, uint64_t value)
 	uint64_t now = now_ns(r);
 
 	switch (reg) {
-	case TIME_LOW:
+	case GOLDFISH_TIME_LOW:
 		r->offset += with_low(now, value) - now;
 		break;
-	case TIME_HIGH:
+	case GOLDFISH_TIME_HIGH:
 		r->offset += with_high(now, value) - now;
 		break;
-	case ALARM_LOW:
+	case GOLDFISH_ALARM_LOW:
 		r->alarm = with_low(r->alarm, value);
 		set_alarm(r);
 		break;
-	case ALARM_HIGH:
+	case GOLDFISH_ALARM_HIGH:
 		r->alarm = with_high(r->alarm, value);
 		break;
-	case IRQ_ENABLED:
+	case GOLDFISH_IRQ_ENABLED:
 		r->is_irq_enabled = value & 1;
 		break;
-	case CLEAR_ALARM:
+	case GOLDFISH_CLEAR_ALARM:
 		r->alarm_is_set = false;
 		break;
-	case CLEAR_INTERRUPT:
+	case GOLDFISH_CLEAR_INTERRUPT:
 		r->is_irq_pending = false;
 		break;
 	default:
@@ -136,7 +113,7 @@ enum mmio_result rtc_access(struct board *b, struct mmio *m)
 	struct rtc *r = &b->rtc;
 	uint64_t loaded = 0;
 
-	if (m->offset + m->width > RTC_BYTES)
+	if (m->offset + m->width > GOLDFISH_BYTES)
 		return MMIO_FAULT;
 	lock_take(&r->lock);
 	for (unsigned at = 0; at < m->width; at += 4) {

@@ -11,7 +11,10 @@
 
 #include "hyp/dev/board.h"
 
-#define STATUS_ALL 0x8fu /* of a driver: ACKNOWLEDGE, DRIVER, and those of virtio.h */
+/* What a driver may set. */
+#define STATUS_ALL                                                                                 \
+	(VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER | VIRTIO_STATUS_DRIVER_OK |              \
+	 VIRTIO_STATUS_FEATURES_OK | VIRTIO_STATUS_FAILED)
 
 #define INTERRUPT_USED	 1u
 #define INTERRUPT_CONFIG 2u

@@ -14,25 +14,12 @@
 #include "hyp/dev/mmio.h"
 #include "hyp/dev/virtio_blk.h"
 #include "hyp/dev/virtqueue.h"
+#include "hyp/drv/virtio_abi.h"
 #include "hyp/lib/lock.h"
 
 #define VIRTIO_SLOTS	  8
 #define VIRTIO_SLOT_BYTES 0x1000 /* from one to the next */
 #define VIRTIO_QUEUES_MAX 1	 /* of one device */
-
-/* "Device Status Field", what of it means something to a device. */
-#define VIRTIO_STATUS_DRIVER_OK	  4u
-#define VIRTIO_STATUS_FEATURES_OK 8u
-#define VIRTIO_STATUS_NEEDS_RESET 0x40u
-#define VIRTIO_STATUS_FAILED	  0x80u
-
-/* Of all kinds ("Reserved Feature Bits"). */
-#define VIRTIO_F_ANY_LAYOUT    (UINT64_C(1) << 27) /* only with version 1 */
-#define VIRTIO_F_INDIRECT_DESC (UINT64_C(1) << 28)
-#define VIRTIO_F_EVENT_IDX     (UINT64_C(1) << 29)
-#define VIRTIO_F_VERSION_1     (UINT64_C(1) << 32)
-#define VIRTIO_F_IN_ORDER      (UINT64_C(1) << 35)
-#define VIRTIO_F_RING_RESET    (UINT64_C(1) << 40)
 
 struct board;
 struct virtio_device;

@@ -11,11 +11,9 @@
 
 #include "hyp/lib/string.h"
 
-#define MAGIC	 0x74726976 /* "virt" */
 #define VENDOR	 0x554d4551 /* QEMU's, whose board this is */
 #define SHM_NONE UINT32_MAX /* length and base of shared memory that isn't there */
 
-#define CONFIG	   0x100
 #define CONFIG_END 0x200 /* the rest of the place is a hole */
 
 /* The queue that is chosen, or NULL: there is none of that number. */
@@ -35,7 +33,7 @@ static struct virtqueue *chosen_idle(struct virtio_device *d)
 static uint32_t read_magic(struct virtio_device *d)
 {
 	(void)d;
-	return MAGIC;
+	return VIRTIO_MAGIC;
 }
 
 static uint32_t read_version(struct virtio_device *d)
@@ -257,43 +255,46 @@ static bool write_queue_pfn(struct virtio_device *d, uint32_t v)
 
 enum { BOTH, MODERN, LEGACY }; /* which version has a register */
 
+#define REG(name)      (VIRTIO_REG_##name / 4)
+#define HIGH_REG(name) (REG(name) + 1)
+
 /* By offset / 4. A write returns whether it is to be done again, for the rest. */
 static const struct {
 	uint32_t (*read)(struct virtio_device *d);
 	bool (*write)(struct virtio_device *d, uint32_t v);
 	bool is_everywhere; /* also where no device is */
 	uint8_t version;
-} registers[CONFIG / 4] = {
-	[0x000 / 4] = { read_magic, NULL, true, BOTH },
-	[0x004 / 4] = { read_version, NULL, true, BOTH },
-	[0x008 / 4] = { read_id, NULL, false, BOTH },
-	[0x00c / 4] = { read_vendor, NULL, true, BOTH },
-	[0x010 / 4] = { read_features, NULL, false, BOTH },
-	[0x014 / 4] = { NULL, write_offered_word, false, BOTH },
-	[0x020 / 4] = { NULL, write_features, false, BOTH },
-	[0x024 / 4] = { NULL, write_accepted_word, false, BOTH },
-	[0x028 / 4] = { NULL, write_page_bytes, false, LEGACY },
-	[0x030 / 4] = { NULL, write_queue_sel, false, BOTH },
-	[0x034 / 4] = { read_queue_max, NULL, false, BOTH },
-	[0x038 / 4] = { NULL, write_queue_size, false, BOTH },
-	[0x03c / 4] = { NULL, write_queue_align, false, LEGACY },
-	[0x040 / 4] = { read_queue_pfn, write_queue_pfn, false, LEGACY },
-	[0x044 / 4] = { read_queue_ready, write_queue_ready, false, MODERN },
-	[0x050 / 4] = { NULL, virtio_notify, false, BOTH },
-	[0x060 / 4] = { read_interrupts, NULL, false, BOTH },
-	[0x064 / 4] = { NULL, write_ack, false, BOTH },
-	[0x070 / 4] = { read_status, write_status, false, BOTH },
-	[0x080 / 4] = { NULL, write_desc_low, false, MODERN },
-	[0x084 / 4] = { NULL, write_desc_high, false, MODERN },
-	[0x090 / 4] = { NULL, write_avail_low, false, MODERN },
-	[0x094 / 4] = { NULL, write_avail_high, false, MODERN },
-	[0x0a0 / 4] = { NULL, write_used_low, false, MODERN },
-	[0x0a4 / 4] = { NULL, write_used_high, false, MODERN },
-	[0x0b0 / 4] = { read_no_shm, NULL, false, MODERN },
-	[0x0b4 / 4] = { read_no_shm, NULL, false, MODERN },
-	[0x0b8 / 4] = { read_no_shm, NULL, false, MODERN },
-	[0x0bc / 4] = { read_no_shm, NULL, false, MODERN },
-	[0x0c0 / 4] = { NULL, write_queue_reset, false, MODERN },
+} registers[VIRTIO_REG_CONFIG / 4] = {
+	[REG(MAGIC)] = { read_magic, NULL, true, BOTH },
+	[REG(VERSION)] = { read_version, NULL, true, BOTH },
+	[REG(DEVICE_ID)] = { read_id, NULL, false, BOTH },
+	[REG(VENDOR_ID)] = { read_vendor, NULL, true, BOTH },
+	[REG(DEVICE_FEATURES)] = { read_features, NULL, false, BOTH },
+	[REG(DEVICE_FEATURES_SEL)] = { NULL, write_offered_word, false, BOTH },
+	[REG(DRIVER_FEATURES)] = { NULL, write_features, false, BOTH },
+	[REG(DRIVER_FEATURES_SEL)] = { NULL, write_accepted_word, false, BOTH },
+	[REG(PAGE_SIZE)] = { NULL, write_page_bytes, false, LEGACY },
+	[REG(QUEUE_SEL)] = { NULL, write_queue_sel, false, BOTH },
+	[REG(QUEUE_NUM_MAX)] = { read_queue_max, NULL, false, BOTH },
+	[REG(QUEUE_NUM)] = { NULL, write_queue_size, false, BOTH },
+	[REG(QUEUE_ALIGN)] = { NULL, write_queue_align, false, LEGACY },
+	[REG(QUEUE_PFN)] = { read_queue_pfn, write_queue_pfn, false, LEGACY },
+	[REG(QUEUE_READY)] = { read_queue_ready, write_queue_ready, false, MODERN },
+	[REG(QUEUE_NOTIFY)] = { NULL, virtio_notify, false, BOTH },
+	[REG(INTERRUPT_STATUS)] = { read_interrupts, NULL, false, BOTH },
+	[REG(INTERRUPT_ACK)] = { NULL, write_ack, false, BOTH },
+	[REG(STATUS)] = { read_status, write_status, false, BOTH },
+	[REG(QUEUE_DESC)] = { NULL, write_desc_low, false, MODERN },
+	[HIGH_REG(QUEUE_DESC)] = { NULL, write_desc_high, false, MODERN },
+	[REG(QUEUE_DRIVER)] = { NULL, write_avail_low, false, MODERN },
+	[HIGH_REG(QUEUE_DRIVER)] = { NULL, write_avail_high, false, MODERN },
+	[REG(QUEUE_DEVICE)] = { NULL, write_used_low, false, MODERN },
+	[HIGH_REG(QUEUE_DEVICE)] = { NULL, write_used_high, false, MODERN },
+	[REG(SHM_LENGTH)] = { read_no_shm, NULL, false, MODERN },
+	[HIGH_REG(SHM_LENGTH)] = { read_no_shm, NULL, false, MODERN },
+	[REG(SHM_BASE)] = { read_no_shm, NULL, false, MODERN },
+	[HIGH_REG(SHM_BASE)] = { read_no_shm, NULL, false, MODERN },
+	[REG(QUEUE_RESET)] = { NULL, write_queue_reset, false, MODERN },
 };
 
 static uint64_t read_config(const struct virtio_device *d, uint64_t at, uint64_t width)
@@ -316,13 +317,13 @@ static bool is_there(const struct virtio_device *d, uint64_t at)
 /* Up to 4 bytes at @at of @d's place. Returns whether it is to be done again. */
 static bool access(struct virtio_device *d, uint64_t at, uint64_t width, bool is_store, uint64_t *v)
 {
-	bool reaches = at < CONFIG && width == 4 && is_there(d, at);
+	bool reaches = at < VIRTIO_REG_CONFIG && width == 4 && is_there(d, at);
 
 	if (is_store)
 		return reaches && registers[at / 4].write &&
 		       registers[at / 4].write(d, (uint32_t)*v);
-	if (at >= CONFIG)
-		*v = read_config(d, at - CONFIG, width);
+	if (at >= VIRTIO_REG_CONFIG)
+		*v = read_config(d, at - VIRTIO_REG_CONFIG, width);
 	else
 		*v = reaches && registers[at / 4].read ? registers[at / 4].read(d) : 0;
 	return false;

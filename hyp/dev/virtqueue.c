@@ -10,19 +10,7 @@
 #include "hyp/dev/virtqueue.h"
 
 #include "hyp/arch/cpu.h"
-
-/* A descriptor, as it is in memory; little-endian, as this machine is. */
-struct desc {
-	uint64_t at;
-	uint32_t bytes;
-	uint16_t flags, next;
-};
-
-_Static_assert(sizeof(struct desc) == 16, "virtq_desc");
-
-#define DESC_NEXT     1u
-#define DESC_WRITE    2u
-#define DESC_INDIRECT 4u
+#include "hyp/drv/virtio_abi.h"
 
 #define AVAIL_NO_INTERRUPT 1u
 
@@ -70,7 +58,7 @@ bool virtqueue_begin(struct virtqueue *q)
 	uint64_t n = q->size;
 
 	if (!is_aligned(q->desc, 16) || !is_aligned(q->avail, 2) || !is_aligned(q->used, 4) ||
-	    !in_ram(q->gs, q->desc, sizeof(struct desc) * n) ||
+	    !in_ram(q->gs, q->desc, sizeof(struct virtio_desc) * n) ||
 	    !in_ram(q->gs, q->avail, RING_ENTRIES + 2 * n + 2) ||
 	    !in_ram(q->gs, q->used, RING_ENTRIES + sizeof(struct used_entry) * n + 2))
 		return false;
@@ -110,24 +98,24 @@ struct table {
 	bool is_indirect;
 };
 
-static bool read_desc(const struct virtqueue *q, const struct table *t, uint32_t i, struct desc *d)
+static bool read_desc(const struct virtqueue *q, const struct table *t, uint32_t i, struct virtio_desc *d)
 {
 	return i < t->n && gstage_read(q->gs, gpa(t->at + sizeof(*d) * i), d, sizeof(*d)) == OK;
 }
 
 /* Only the last descriptor of the queue's own table leads to another table. */
-static bool enter_indirect(const struct virtqueue *q, const struct desc *d, struct table *t)
+static bool enter_indirect(const struct virtqueue *q, const struct virtio_desc *d, struct table *t)
 {
-	if (!q->has_indirect || t->is_indirect || (d->flags & DESC_NEXT) || !d->bytes ||
+	if (!q->has_indirect || t->is_indirect || (d->flags & VIRTIO_DESC_NEXT) || !d->bytes ||
 	    d->bytes % sizeof(*d) || !in_ram(q->gs, d->at, d->bytes))
 		return false;
 	*t = (struct table){ d->at, d->bytes / (uint32_t)sizeof(*d), true };
 	return true;
 }
 
-static bool add_part(const struct virtqueue *q, const struct desc *d, struct virtqueue_chain *c)
+static bool add_part(const struct virtqueue *q, const struct virtio_desc *d, struct virtqueue_chain *c)
 {
-	bool is_written = d->flags & DESC_WRITE;
+	bool is_written = d->flags & VIRTIO_DESC_WRITE;
 
 	if (c->parts == q->size || !in_ram(q->gs, d->at, d->bytes) ||
 	    (!is_written && c->readable < c->parts))
@@ -142,12 +130,12 @@ static bool walk(const struct virtqueue *q, struct virtqueue_chain *c)
 {
 	struct table t = { q->desc, q->size, false };
 	uint32_t i = c->head;
-	struct desc d;
+	struct virtio_desc d;
 
 	for (;;) {
 		if (!read_desc(q, &t, i, &d))
 			return false;
-		if (d.flags & DESC_INDIRECT) {
+		if (d.flags & VIRTIO_DESC_INDIRECT) {
 			if (!enter_indirect(q, &d, &t))
 				return false;
 			i = 0;
@@ -155,7 +143,7 @@ static bool walk(const struct virtqueue *q, struct virtqueue_chain *c)
 		}
 		if (!add_part(q, &d, c))
 			return false;
-		if (!(d.flags & DESC_NEXT))
+		if (!(d.flags & VIRTIO_DESC_NEXT))
 			return true;
 		i = d.next;
 	}

@@ -6,16 +6,34 @@
  */
 #include "hyp/drv/host.h"
 
+#include "hyp/lib/bits.h"
 #include "hyp/lib/fdt.h"
 #include "hyp/lib/log.h"
 #include "hyp/lib/string.h"
 
+#define NS_PER_S	UINT64_C(1000000000)
 #define PLIC_S_EXTERNAL 9 /* the cause a PLIC context raises; 11 is M-mode's */
 
 struct host host = { .bootargs = "" };
 
 /* The phandle of each hart's interrupt controller, in the order of host.hart_id. */
 static uint32_t intc_phandle[HOST_HARTS_MAX];
+
+uint64_t host_ns(uint64_t ticks)
+{
+	if (!host.timebase)
+		return 0;
+	return ticks / host.timebase * NS_PER_S + ticks % host.timebase * NS_PER_S / host.timebase;
+}
+
+bool host_next_hart(uint64_t *set, struct sbi_harts *one)
+{
+	if (!*set)
+		return false;
+	*one = (struct sbi_harts){ 1, host.hart_id[bit_lowest(*set)] };
+	*set &= *set - 1;
+	return true;
+}
 
 /* Once the rows are used up the last one grows over all between: too much reserved does no harm. */
 void host_reserve(uint64_t base, uint64_t bytes)

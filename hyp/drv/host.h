@@ -10,6 +10,7 @@
 #include "hyp/arch/addr.h"
 #include "hyp/lib/err.h"
 #include "hyp/mm/frame.h"
+#include "sbi/call/call.h"
 
 #define HOST_HARTS_MAX	  8
 #define HOST_RESERVED_MAX 16
@@ -46,6 +47,15 @@ extern struct host host;
  * absent stays 0.
  */
 MUST_USE enum err host_read(const void *tree, uint64_t boot_hart);
+
+/* @ticks of `time` as nanoseconds; 0 where the tree doesn't say how long one is. */
+uint64_t host_ns(uint64_t ticks);
+
+/**
+ * Take a hart out of @set (bit n: the one of index n) into *@one, for a call of the firmware's: one
+ * hart a call, since their ids may lie further apart than one mask reaches. false: @set was empty.
+ */
+bool host_next_hart(uint64_t *set, struct sbi_harts *one);
 
 /* Keep [@base, @base + @bytes) out of the free memory. */
 void host_reserve(uint64_t base, uint64_t bytes);

@@ -11,49 +11,10 @@
 #include "hyp/arch/cpu.h"
 #include "hyp/drv/host.h"
 #include "hyp/drv/io.h"
+#include "hyp/drv/virtio_abi.h"
 #include "hyp/lib/log.h"
 
-enum {
-	MAGIC = 0x000,
-	VERSION = 0x004,
-	DEVICE_ID = 0x008,
-	DEVICE_FEATURES = 0x010,
-	DEVICE_FEATURES_SEL = 0x014,
-	DRIVER_FEATURES = 0x020,
-	DRIVER_FEATURES_SEL = 0x024,
-	QUEUE_SEL = 0x030,
-	QUEUE_NUM_MAX = 0x034,
-	QUEUE_NUM = 0x038,
-	QUEUE_READY = 0x044,
-	QUEUE_NOTIFY = 0x050,
-	INTERRUPT_STATUS = 0x060,
-	INTERRUPT_ACK = 0x064,
-	STATUS = 0x070,
-	QUEUE_DESC = 0x080, /* each of these three: low half, high half */
-	QUEUE_DRIVER = 0x090,
-	QUEUE_DEVICE = 0x0a0,
-	CONFIG = 0x100,
-};
-
-#define MAGIC_VALUE 0x74726976 /* "virt" */
-
-#define STATUS_ACKNOWLEDGE 1u
-#define STATUS_DRIVER	   2u
-#define STATUS_DRIVER_OK   4u
-#define STATUS_FEATURES_OK 8u
-
-#define FEATURE_VERSION_1 (UINT64_C(1) << 32)
-
-/* A queue's memory. */
-struct desc {
-	uint64_t at;
-	uint32_t bytes;
-	uint16_t flags, next;
-};
-
-#define DESC_NEXT  1u
-#define DESC_WRITE 2u
-
+/* A queue's memory, behind its descriptors. */
 struct avail {
 	uint16_t flags, n;
 	uint16_t id[];
@@ -65,8 +26,6 @@ struct used {
 		uint32_t id, bytes;
 	} chain[];
 };
-
-_Static_assert(sizeof(struct desc) == 16, "a descriptor");
 
 static uint32_t get(const struct virtio *d, unsigned reg)
 {
@@ -83,10 +42,10 @@ struct virtio virtio_look(unsigned i)
 {
 	struct virtio d = { .regs = host.virtio[i].base, .irq = host.virtio[i].irq };
 
-	if (get(&d, MAGIC) != MAGIC_VALUE)
+	if (get(&d, VIRTIO_REG_MAGIC) != VIRTIO_MAGIC)
 		return d;
-	d.kind = get(&d, DEVICE_ID);
-	if (d.kind && get(&d, VERSION) != 2) {
+	d.kind = get(&d, VIRTIO_REG_DEVICE_ID);
+	if (d.kind && get(&d, VIRTIO_REG_VERSION) != 2) {
 		log_error("virtio device %u at %lx isn't used: it is the legacy kind; QEMU's other "
 			  "kind: -global virtio-mmio.force-legacy=false",
 			  d.kind, d.regs.v);
@@ -99,63 +58,63 @@ static uint64_t offered_features(const struct virtio *d)
 {
 	uint64_t low;
 
-	put(d, DEVICE_FEATURES_SEL, 0);
-	low = get(d, DEVICE_FEATURES);
-	put(d, DEVICE_FEATURES_SEL, 1);
-	return (uint64_t)get(d, DEVICE_FEATURES) << 32 | low;
+	put(d, VIRTIO_REG_DEVICE_FEATURES_SEL, 0);
+	low = get(d, VIRTIO_REG_DEVICE_FEATURES);
+	put(d, VIRTIO_REG_DEVICE_FEATURES_SEL, 1);
+	return (uint64_t)get(d, VIRTIO_REG_DEVICE_FEATURES) << 32 | low;
 }
 
 static void accept_features(const struct virtio *d, uint64_t features)
 {
-	put(d, DRIVER_FEATURES_SEL, 0);
-	put(d, DRIVER_FEATURES, (uint32_t)features);
-	put(d, DRIVER_FEATURES_SEL, 1);
-	put(d, DRIVER_FEATURES, (uint32_t)(features >> 32));
+	put(d, VIRTIO_REG_DRIVER_FEATURES_SEL, 0);
+	put(d, VIRTIO_REG_DRIVER_FEATURES, (uint32_t)features);
+	put(d, VIRTIO_REG_DRIVER_FEATURES_SEL, 1);
+	put(d, VIRTIO_REG_DRIVER_FEATURES, (uint32_t)(features >> 32));
 }
 
 /* "Device Initialization". A device that needs time for its reset is none we can use. */
 enum err virtio_begin(const struct virtio *d, uint64_t wanted, uint64_t *agreed)
 {
 	uint64_t offered;
-	uint32_t status = STATUS_ACKNOWLEDGE | STATUS_DRIVER;
+	uint32_t status = VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER;
 
-	put(d, STATUS, 0);
-	if (get(d, STATUS) != 0)
+	put(d, VIRTIO_REG_STATUS, 0);
+	if (get(d, VIRTIO_REG_STATUS) != 0)
 		return ERR_UNSUPPORTED;
-	put(d, STATUS, status);
+	put(d, VIRTIO_REG_STATUS, status);
 	offered = offered_features(d);
-	if (!(offered & FEATURE_VERSION_1))
+	if (!(offered & VIRTIO_F_VERSION_1))
 		return ERR_UNSUPPORTED;
-	accept_features(d, (offered & wanted) | FEATURE_VERSION_1);
-	put(d, STATUS, status | STATUS_FEATURES_OK);
+	accept_features(d, (offered & wanted) | VIRTIO_F_VERSION_1);
+	put(d, VIRTIO_REG_STATUS, status | VIRTIO_STATUS_FEATURES_OK);
 	*agreed = offered & wanted;
-	return get(d, STATUS) & STATUS_FEATURES_OK ? OK : ERR_UNSUPPORTED;
+	return get(d, VIRTIO_REG_STATUS) & VIRTIO_STATUS_FEATURES_OK ? OK : ERR_UNSUPPORTED;
 }
 
 void virtio_ready(const struct virtio *d)
 {
-	put(d, STATUS, get(d, STATUS) | STATUS_DRIVER_OK);
+	put(d, VIRTIO_REG_STATUS, get(d, VIRTIO_REG_STATUS) | VIRTIO_STATUS_DRIVER_OK);
 }
 
 void virtio_give_up(const struct virtio *d)
 {
-	put(d, STATUS, 0);
+	put(d, VIRTIO_REG_STATUS, 0);
 }
 
 uint32_t virtio_config(const struct virtio *d, unsigned offset)
 {
-	return get(d, CONFIG + offset);
+	return get(d, VIRTIO_REG_CONFIG + offset);
 }
 
 void virtio_interrupt(const struct virtio *d)
 {
-	put(d, INTERRUPT_ACK, get(d, INTERRUPT_STATUS));
+	put(d, VIRTIO_REG_INTERRUPT_ACK, get(d, VIRTIO_REG_INTERRUPT_STATUS));
 	fence_all(); /* what is in the rings now is seen, what comes later interrupts again */
 }
 
-static volatile struct desc *desc_of(const struct virtq *q)
+static volatile struct virtio_desc *desc_of(const struct virtq *q)
 {
-	return (volatile struct desc *)q->memory;
+	return (volatile struct virtio_desc *)q->memory;
 }
 
 static volatile struct avail *avail_of(const struct virtq *q)
@@ -186,24 +145,24 @@ enum err virtq_init(struct virtq *q, const struct virtio *d, unsigned index, uns
 			     .memory = phys_pointer(at) };
 	for (unsigned i = 0; i < size; i++)
 		q->link[i] = (uint16_t)(i + 1);
-	put(d, QUEUE_SEL, index);
-	if (get(d, QUEUE_READY) != 0 || get(d, QUEUE_NUM_MAX) < size)
+	put(d, VIRTIO_REG_QUEUE_SEL, index);
+	if (get(d, VIRTIO_REG_QUEUE_READY) != 0 || get(d, VIRTIO_REG_QUEUE_NUM_MAX) < size)
 		return ERR_UNSUPPORTED;
-	put(d, QUEUE_NUM, size);
-	put_address(d, QUEUE_DESC, desc_of(q));
-	put_address(d, QUEUE_DRIVER, avail_of(q));
-	put_address(d, QUEUE_DEVICE, used_of(q));
-	put(d, QUEUE_READY, 1);
+	put(d, VIRTIO_REG_QUEUE_NUM, size);
+	put_address(d, VIRTIO_REG_QUEUE_DESC, desc_of(q));
+	put_address(d, VIRTIO_REG_QUEUE_DRIVER, avail_of(q));
+	put_address(d, VIRTIO_REG_QUEUE_DEVICE, used_of(q));
+	put(d, VIRTIO_REG_QUEUE_READY, 1);
 	return OK;
 }
 
 static void write_desc(struct virtq *q, unsigned i, const struct virtq_part *part, bool more)
 {
-	volatile struct desc *d = &desc_of(q)[i];
+	volatile struct virtio_desc *d = &desc_of(q)[i];
 
 	d->at = part->at.v;
 	d->bytes = part->bytes;
-	d->flags = (uint16_t)((part->is_written ? DESC_WRITE : 0) | (more ? DESC_NEXT : 0));
+	d->flags = (uint16_t)((part->is_written ? VIRTIO_DESC_WRITE : 0) | (more ? VIRTIO_DESC_NEXT : 0));
 	d->next = more ? q->link[i] : 0;
 }
 
@@ -232,7 +191,7 @@ int virtq_add(struct virtq *q, const struct virtq_part *part, unsigned n)
 void virtq_notify(struct virtq *q)
 {
 	fence_all(); /* avail.n before the notification */
-	put(q->device, QUEUE_NOTIFY, q->index);
+	put(q->device, VIRTIO_REG_QUEUE_NOTIFY, q->index);
 }
 
 /* Put the chain from @head in front of the free ones. */

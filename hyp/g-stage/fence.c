@@ -73,21 +73,16 @@ void gstage_fence_local(gpa_t at)
  * Returns when no hart holds a translation of [@at, @at + @bytes) older than the table's stores
  * before this call, nor stale instructions from the memory that stood there.
  *
- * Every VMID is fenced: a hart may still run this VM under the VMID of an earlier generation. One
- * call a hart: their ids may lie further apart than one mask reaches.
+ * Every VMID is fenced: a hart may still run this VM under the VMID of an earlier generation.
  */
 static void fence(struct gstage *gs, gpa_t at, uint64_t bytes)
 {
-	uint64_t harts = atomic_load(&gs->harts);
-	unsigned self = this_hart()->index;
+	uint64_t others = gstage_other_harts(gs);
+	struct sbi_harts one;
 
 	hfence_gvma_all();
 	fence_i();
-	for (unsigned i = 0; i < host.harts; i++) {
-		struct sbi_harts one = { 1, host.hart_id[i] };
-
-		if (i == self || !(harts >> i & 1))
-			continue;
+	while (host_next_hart(&others, &one)) {
 		sbi_remote_hfence_gvma(one, at.v, bytes);
 		sbi_remote_fence_i(one);
 	}

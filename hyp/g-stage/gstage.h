@@ -178,6 +178,12 @@ uint64_t gstage_hgatp(const struct gstage *gs);
  */
 void gstage_enter(struct gstage *gs, unsigned hart, uint64_t *flushed);
 
+/* The harts but this one that may hold translations of the VM: for host_next_hart(). */
+static inline uint64_t gstage_other_harts(const struct gstage *gs)
+{
+	return atomic_load(&gs->harts) & ~(UINT64_C(1) << this_hart()->index);
+}
+
 /* HFENCE.GVMA for one page of the VM that is loaded on this hart, on this hart alone. */
 void gstage_fence_local(gpa_t at);
 

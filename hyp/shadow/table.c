@@ -581,16 +581,15 @@ static void limbo_is_over(struct shadow_state *st)
 	}
 }
 
-/* Each hart but this one: their ids may lie further apart than one mask reaches. */
 static void on_others(const struct shadow_state *st, void (*call)(struct sbi_harts))
 {
-	uint64_t harts = atomic_load(&st->gs->harts) & ~(UINT64_C(1) << this_hart()->index);
+	uint64_t others = gstage_other_harts(st->gs);
+	struct sbi_harts one;
 
-	for (unsigned i = 0; harts >> i; i++)
-		if (harts >> i & 1) {
-			call((struct sbi_harts){ 1, host.hart_id[i] });
-			st->shadow->stats.flushes++;
-		}
+	while (host_next_hart(&others, &one)) {
+		call(one);
+		st->shadow->stats.flushes++;
+	}
 }
 
 static void fence_all_of(struct sbi_harts harts)

@@ -190,13 +190,13 @@ static enum err populate(struct vm *vm)
  * of them carry a VMID that isn't used again, or went when the last vcpu left its hart. */
 static void drop_memory(struct vm *vm)
 {
-	uint64_t harts = atomic_load(&vm->gstage.harts) & ~(UINT64_C(1) << this_hart()->index);
+	uint64_t others = gstage_other_harts(&vm->gstage);
+	struct sbi_harts one;
 
 	frame_free_all(&vm->pool);
 	fence_i();
-	for (unsigned i = 0; harts >> i; i++)
-		if (harts >> i & 1)
-			sbi_remote_fence_i((struct sbi_harts){ 1, host.hart_id[i] });
+	while (host_next_hart(&others, &one))
+		sbi_remote_fence_i(one);
 }
 
 static enum err prepare_start(struct vm *vm)
@@ -245,10 +245,8 @@ static enum err start_again(struct vm *vm, uint64_t since)
 	return OK;
 }
 
-/*
- * What the operator asks for. The guest may end meanwhile, which needs no lock; but what follows
- * from that does, so that nothing here is about a VM that another hart is just starting anew.
- */
+/* What the operator asks for: nothing of it is about a VM that another hart is just ending, or
+ * starting anew. */
 static enum err with_lock(struct vm *vm, enum err (*act)(struct vm *vm))
 {
 	enum err e;

@@ -11,7 +11,7 @@
  *
  * Whoever ends a VM notes why and asks all its vcpus to leave the guest; the last one to do so
  * carries the end out. No function here waits for that: what was asked for is under way when it
- * returns, and vm_state() tells.
+ * returns, and .state tells.
  *
  * One lock for all life cycles, vm_lock, inside; any hart may call.
  */
@@ -82,7 +82,8 @@ struct vm *vm_find(const char *name);
 MUST_USE enum err vm_create(const struct vm_config *config, struct vm **vm);
 
 /**
- * Start @vm: its bundle's files and a new device tree into memory, vcpu 0 ready to begin.
+ * Start @vm: its bundle's files and its device tree, with a new seed, into memory, vcpu 0 ready to
+ * begin.
  * Returns OK; ERR_STATE: it isn't stopped; or what was said on the log, and @vm is as before.
  */
 MUST_USE enum err vm_start(struct vm *vm);

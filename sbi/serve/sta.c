@@ -12,13 +12,6 @@
 #include "hyp/vm/vm.h"
 #include "sbi/serve/serve.h"
 
-#define NS_PER_S UINT64_C(1000000000)
-
-static uint64_t as_ns(uint64_t ticks)
-{
-	return ticks / host.timebase * NS_PER_S + ticks % host.timebase * NS_PER_S / host.timebase;
-}
-
 static struct sbi_ret set_shmem(struct vcpu *v)
 {
 	static const char zeros[SBI_STA_BYTES];
@@ -54,7 +47,7 @@ void sbi_tell_steal(struct vcpu *v)
 	if (!v->steal.v || v->steal_told == v->sched.waited)
 		return;
 	v->steal_told = v->sched.waited;
-	ns = as_ns(v->steal_told);
+	ns = host_ns(v->steal_told);
 	v->steal_sequence++;
 	write(v, SBI_STA_SEQUENCE, &v->steal_sequence, sizeof(v->steal_sequence));
 	write(v, SBI_STA_STEAL, &ns, sizeof(ns));

@@ -58,23 +58,23 @@ static uint32_t io_read32(hpa_t at)
 	if (at.v - RTC < sizeof(rtc))
 		return rtc[(at.v - RTC) / 4];
 	switch (at.v - REGS) {
-	case MAGIC:
+	case VIRTIO_REG_MAGIC:
 		return 0x74726976;
-	case VERSION:
+	case VIRTIO_REG_VERSION:
 		return dev.version;
-	case DEVICE_ID:
+	case VIRTIO_REG_DEVICE_ID:
 		return dev.kind;
-	case DEVICE_FEATURES:
+	case VIRTIO_REG_DEVICE_FEATURES:
 		return (uint32_t)(dev.features >> 32 * dev.features_sel);
-	case QUEUE_NUM_MAX:
+	case VIRTIO_REG_QUEUE_NUM_MAX:
 		return dev.max;
-	case QUEUE_READY:
+	case VIRTIO_REG_QUEUE_READY:
 		return selected()->ready;
-	case INTERRUPT_STATUS:
+	case VIRTIO_REG_INTERRUPT_STATUS:
 		return dev.irq;
-	case STATUS:
+	case VIRTIO_REG_STATUS:
 		return dev.status;
-	case CONFIG + 4:
+	case VIRTIO_REG_CONFIG + 4:
 		return dev.ports;
 	default:
 		fail_msg("register %lx is read", at.v - REGS);
@@ -84,7 +84,7 @@ static uint32_t io_read32(hpa_t at)
 
 static void write_area(unsigned reg_at, uint32_t value)
 {
-	uint64_t *area = &selected()->area[(reg_at - QUEUE_DESC) / 16];
+	uint64_t *area = &selected()->area[(reg_at - VIRTIO_REG_QUEUE_DESC) / 16];
 	unsigned shift = reg_at % 16 ? 32 : 0;
 
 	assert_false(selected()->ready);
@@ -98,40 +98,40 @@ static void io_write32(hpa_t at, uint32_t value)
 		return;
 	}
 	switch (at.v - REGS) {
-	case DEVICE_FEATURES_SEL:
+	case VIRTIO_REG_DEVICE_FEATURES_SEL:
 		dev.features_sel = value;
 		break;
-	case DRIVER_FEATURES_SEL:
+	case VIRTIO_REG_DRIVER_FEATURES_SEL:
 		dev.accepted_sel = value;
 		break;
-	case DRIVER_FEATURES:
+	case VIRTIO_REG_DRIVER_FEATURES:
 		dev.accepted |= (uint64_t)value << 32 * dev.accepted_sel;
 		break;
-	case QUEUE_SEL:
+	case VIRTIO_REG_QUEUE_SEL:
 		dev.queue_sel = value;
 		break;
-	case QUEUE_NUM:
+	case VIRTIO_REG_QUEUE_NUM:
 		selected()->num = value;
 		break;
-	case QUEUE_READY:
+	case VIRTIO_REG_QUEUE_READY:
 		selected()->ready = value;
 		break;
-	case QUEUE_NOTIFY:
+	case VIRTIO_REG_QUEUE_NOTIFY:
 		assert_true(value < QUEUES && dev.q[value].ready);
 		dev.q[value].notified++;
 		break;
-	case INTERRUPT_ACK:
+	case VIRTIO_REG_INTERRUPT_ACK:
 		dev.irq &= ~value;
 		break;
-	case STATUS:
+	case VIRTIO_REG_STATUS:
 		dev.status = value;
 		break;
-	case QUEUE_DESC:
-	case QUEUE_DESC + 4:
-	case QUEUE_DRIVER:
-	case QUEUE_DRIVER + 4:
-	case QUEUE_DEVICE:
-	case QUEUE_DEVICE + 4:
+	case VIRTIO_REG_QUEUE_DESC:
+	case VIRTIO_REG_QUEUE_DESC + 4:
+	case VIRTIO_REG_QUEUE_DRIVER:
+	case VIRTIO_REG_QUEUE_DRIVER + 4:
+	case VIRTIO_REG_QUEUE_DEVICE:
+	case VIRTIO_REG_QUEUE_DEVICE + 4:
 		write_area((unsigned)(at.v - REGS), value);
 		break;
 	default:
@@ -140,7 +140,7 @@ static void io_write32(hpa_t at, uint32_t value)
 }
 
 /* The device's side of a queue. */
-static bool dev_next(unsigned queue, uint16_t *id, struct desc *d)
+static bool dev_next(unsigned queue, uint16_t *id, struct virtio_desc *d)
 {
 	struct dev_queue *q = &dev.q[queue];
 	struct avail *a = phys_pointer(hpa(q->area[1]));
@@ -148,8 +148,8 @@ static bool dev_next(unsigned queue, uint16_t *id, struct desc *d)
 	if (q->seen == a->n)
 		return false;
 	*id = a->id[q->seen++ % q->num];
-	*d = ((struct desc *)phys_pointer(hpa(q->area[0])))[*id];
-	assert_int_equal(d->flags & DESC_NEXT, 0);
+	*d = ((struct virtio_desc *)phys_pointer(hpa(q->area[0])))[*id];
+	assert_int_equal(d->flags & VIRTIO_DESC_NEXT, 0);
 	return true;
 }
 
@@ -167,12 +167,12 @@ static void dev_used(unsigned queue, uint32_t id, uint32_t bytes)
 /* Fill the next buffer of @queue. Returns false where there is none. */
 static bool dev_give(unsigned queue, const void *from, uint32_t bytes)
 {
-	struct desc d;
+	struct virtio_desc d;
 	uint16_t id;
 
 	if (!dev_next(queue, &id, &d))
 		return false;
-	assert_int_equal(d.flags, DESC_WRITE);
+	assert_int_equal(d.flags, VIRTIO_DESC_WRITE);
 	assert_true(bytes <= d.bytes);
 	memcpy(phys_pointer(hpa(d.at)), from, bytes);
 	dev_used(queue, id, bytes);
@@ -182,7 +182,7 @@ static bool dev_give(unsigned queue, const void *from, uint32_t bytes)
 /* Fetch what was sent on @queue; the buffer stays under way until dev_used(). */
 static uint32_t dev_fetch(unsigned queue, void *to, uint16_t *id)
 {
-	struct desc d;
+	struct virtio_desc d;
 
 	if (!dev_next(queue, id, &d))
 		return 0;
@@ -398,7 +398,7 @@ static void test_what_the_device_says_is_checked(void **state)
 	struct serial *s = open_port("in");
 	char name[MESSAGE_MAX];
 	char got[2 * RX_BYTES];
-	struct desc d;
+	struct virtio_desc d;
 	uint16_t id;
 
 	(void)state;
@@ -436,7 +436,7 @@ static void test_chains(void **state)
 	struct virtq_part part[3] = { { hpa(0x80000000), 16, false },
 				      { hpa(0x80001000), 512, true },
 				      { hpa(0x80002000), 1, true } };
-	struct desc *d = phys_pointer(hpa(dev.q[5].area[0]));
+	struct virtio_desc *d = phys_pointer(hpa(dev.q[5].area[0]));
 	uint32_t bytes;
 	unsigned id;
 	int a, b;
@@ -444,9 +444,9 @@ static void test_chains(void **state)
 	(void)state;
 	a = virtq_add(q, part, 3);
 	assert_true(a >= 0);
-	assert_int_equal(d[a].flags, DESC_NEXT);
-	assert_int_equal(d[d[a].next].flags, DESC_NEXT | DESC_WRITE);
-	assert_int_equal(d[d[d[a].next].next].flags, DESC_WRITE);
+	assert_int_equal(d[a].flags, VIRTIO_DESC_NEXT);
+	assert_int_equal(d[d[a].next].flags, VIRTIO_DESC_NEXT | VIRTIO_DESC_WRITE);
+	assert_int_equal(d[d[d[a].next].next].flags, VIRTIO_DESC_WRITE);
 	assert_int_equal(virtq_add(q, part, 2), -1);
 	b = virtq_add(q, part, 1);
 	assert_true(b >= 0 && b != a);
@@ -475,20 +475,20 @@ static void test_alarm(void **state)
 	host.rtc = hpa(RTC);
 	host.rtc_irq = 11;
 	alarm_init();
-	assert_int_equal(rtc[IRQ_ENABLED / 4], 1);
-	rtc[TIME_LOW / 4] = 0xffffffff;
-	rtc[TIME_HIGH / 4] = 7;
+	assert_int_equal(rtc[GOLDFISH_IRQ_ENABLED / 4], 1);
+	rtc[GOLDFISH_TIME_LOW / 4] = 0xffffffff;
+	rtc[GOLDFISH_TIME_HIGH / 4] = 7;
 	assert_true(alarm_set(2));
-	assert_int_equal(rtc[ALARM_HIGH / 4], 8);
-	assert_int_equal(rtc[ALARM_LOW / 4], 1);
-	rtc[TIME_LOW / 4] = 0;
+	assert_int_equal(rtc[GOLDFISH_ALARM_HIGH / 4], 8);
+	assert_int_equal(rtc[GOLDFISH_ALARM_LOW / 4], 1);
+	rtc[GOLDFISH_TIME_LOW / 4] = 0;
 	assert_true(alarm_set(2)); /* the first one stands */
-	assert_int_equal(rtc[ALARM_HIGH / 4], 8);
+	assert_int_equal(rtc[GOLDFISH_ALARM_HIGH / 4], 8);
 	assert_false(alarm_interrupt(10));
 	assert_true(alarm_interrupt(11));
-	assert_int_equal(rtc[CLEAR_INTERRUPT / 4], 1);
+	assert_int_equal(rtc[GOLDFISH_CLEAR_INTERRUPT / 4], 1);
 	assert_true(alarm_set(2));
-	assert_int_equal(rtc[ALARM_LOW / 4], 2);
+	assert_int_equal(rtc[GOLDFISH_ALARM_LOW / 4], 2);
 }
 
 int main(void)
