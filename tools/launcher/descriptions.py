@@ -146,10 +146,25 @@ PROPERTIES = {
     "sbi-mask": ("sbi_mask", words),
     **{name: (attribute(name), one_of(*allowed)) for name, allowed in CHOICES.items()},
 }
-# The same for a disk's node and the attributes of Disk.
-DISK_PROPERTIES = {"file": text, "serial": serial, "readonly": flag}
-# The same for /vms itself and the attributes of Description.
-TOP_PROPERTIES = {"default": words, "end": one_of(*ENDS)}
+# The same for a disk's node and Disk.
+DISK_PROPERTIES = {"file": ("file", text), "serial": ("serial", serial),
+                   "readonly": ("readonly", flag)}
+# The same for /vms itself and Description.
+TOP_PROPERTIES = {"default": ("default", words), "end": ("end", one_of(*ENDS))}
+
+
+def take_properties(where, known, properties, into):
+    """Set the attributes of @into that @properties say, by @known, a table like those above."""
+    for key, value in properties.items():
+        if key not in known:
+            raise bad_file(f"{where}: unknown property {key} (known: {', '.join(known)})")
+        field, parse = known[key]
+        try:
+            value = parse(value)
+        except (ValueError, UnicodeDecodeError) as error:
+            raise bad_file(f"{where}: {key} {error}") from None
+        if field:
+            setattr(into, field, value)
 
 
 def read_description(path):
@@ -173,14 +188,7 @@ def read_description(path):
         raise bad_file(f"description {path}: /vms names no VM")
     if len(found.vms) > MAX_VMS:
         raise bad_file(f"description {path}: {len(found.vms)} VMs; there can be {MAX_VMS}")
-    for name, value in properties.items():
-        if name not in TOP_PROPERTIES:
-            raise bad_file(f"description {path}: /vms: unknown property {name}"
-                           f" (known: {', '.join(TOP_PROPERTIES)})")
-        try:
-            setattr(found, name, TOP_PROPERTIES[name](value))
-        except (ValueError, UnicodeDecodeError) as error:
-            raise bad_file(f"description {path}: /vms: {name} {error}") from None
+    take_properties(f"description {path}: /vms", TOP_PROPERTIES, properties, found)
     for name in found.default or []:
         if name not in found.vms:
             raise bad_file(f"description {path}: default VM {name} is not described")
@@ -197,16 +205,7 @@ def read_vm(path, name, properties, children):
     vm = Vm(name)
     if "disks" in children:
         vm.disks = read_disks(path, f"{where}/disks", *children["disks"])
-    for key, value in properties.items():
-        if key not in PROPERTIES:
-            raise bad_file(f"{where}: unknown property {key} (known: {', '.join(PROPERTIES)})")
-        field, parse = PROPERTIES[key]
-        try:
-            value = parse(value)
-        except (ValueError, UnicodeDecodeError) as error:
-            raise bad_file(f"{where}: {key} {error}") from None
-        if field:
-            setattr(vm, field, value)
+    take_properties(where, PROPERTIES, properties, vm)
     if not vm.kernel:
         raise bad_file(f"{where}: no kernel")
     vm.kernel = expand_path(where, path, vm.kernel)
@@ -253,14 +252,7 @@ def read_disk(path, where, properties, children):
     disk = Disk()
     for child in children:
         raise bad_file(f"{where}: unknown node {child}")
-    for key, value in properties.items():
-        if key not in DISK_PROPERTIES:
-            raise bad_file(f"{where}: unknown property {key}"
-                           f" (known: {', '.join(DISK_PROPERTIES)})")
-        try:
-            setattr(disk, key, DISK_PROPERTIES[key](value))
-        except (ValueError, UnicodeDecodeError) as error:
-            raise bad_file(f"{where}: {key} {error}") from None
+    take_properties(where, DISK_PROPERTIES, properties, disk)
     if not disk.file:
         raise bad_file(f"{where}: no file")
     disk.file = expand_path(where, path, disk.file)
