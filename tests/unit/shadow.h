@@ -63,6 +63,25 @@ static inline void begin_with(unsigned mode, uint64_t host_bytes, uint64_t ram, 
 	assert_int_equal(gstage_add_device(&gs, gpa(DEVICE), PAGE_SIZE, NULL), OK);
 }
 
+static inline int on_sv57(void **state)
+{
+	(void)state;
+	host_mode = HOST_SV57;
+	return 0;
+}
+
+static inline int on_sv39(void **state)
+{
+	(void)state;
+	host_mode = HOST_SV39;
+	return 0;
+}
+
+/* With the hypervisor's map in each root, and with a window. */
+#define RUN_ON_BOTH_HOSTS(tests)                                                                   \
+	(cmocka_run_group_tests_name("sv57", tests, on_sv57, NULL) +                               \
+	 cmocka_run_group_tests_name("sv39", tests, on_sv39, NULL))
+
 static inline void shadows(enum shadow_policy policy)
 {
 	assert_int_equal(shadow_init(&shadow, &gs, policy, false), OK);

@@ -145,20 +145,6 @@ static void reserve(void **state)
 	}
 }
 
-static int on_sv57(void **state)
-{
-	(void)state;
-	host_mode = HOST_SV57;
-	return 0;
-}
-
-static int on_sv39(void **state)
-{
-	(void)state;
-	host_mode = HOST_SV39;
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -167,6 +153,5 @@ int main(void)
 		cmocka_unit_test(reserve),
 	};
 
-	return cmocka_run_group_tests_name("sv57", tests, on_sv57, NULL) +
-	       cmocka_run_group_tests_name("sv39", tests, on_sv39, NULL);
+	return RUN_ON_BOTH_HOSTS(tests);
 }
