@@ -329,13 +329,6 @@ static void set_focus(struct port *p)
 	show_view();
 }
 
-void terminal_focus(struct port *p)
-{
-	lock_take(&terminal.lock);
-	set_focus(p);
-	lock_release(&terminal.lock);
-}
-
 /* Guest @n, from 0, or NULL. */
 static struct port *nth_guest(unsigned n)
 {

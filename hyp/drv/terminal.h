@@ -61,9 +61,6 @@ bool port_put(struct port *p, uint8_t byte);
 /* The next byte typed for @p, or -1. */
 int port_get(struct port *p);
 
-/* Give @p the focus; what it said meanwhile is shown. */
-void terminal_focus(struct port *p);
-
 /* Show all guests; the first one, or the one with the focus, keeps the keys. */
 void terminal_focus_all(void);
 

@@ -157,7 +157,8 @@ static void test_scroll_back(void **state)
 	say_from(&a, "two\r\n");
 	type("\x1dn");
 	expect("\r\ngnomon: console: c" HELP);
-	terminal_focus(&a);
+	type("\x1d"
+	     "1");
 	expect("gnomon: console: a" HELP "two\r\n");
 	type("\x1d"
 	     "1");
