@@ -51,12 +51,13 @@ void virtio_acknowledge(struct virtio_device *d, uint32_t interrupts)
 
 /* --- set-up and reset --- */
 
-void virtio_attach(struct board *b, unsigned slot, const struct virtio_kind *kind,
+void virtio_attach(struct board *b, unsigned slot, const struct virtio_kind *kind, unsigned queues,
 		   struct gstage *gs, uint64_t features, const void *config, uint32_t bytes)
 {
 	struct virtio_device *d = &b->virtio[slot];
 
 	d->kind = kind;
+	d->queues = queues;
 	d->gs = gs;
 	d->offered = features | (b->virtio_is_legacy ? LEGACY_FEATURES : FEATURES);
 	d->config = config;
@@ -77,6 +78,8 @@ static void reset(struct virtio_device *d)
 	d->status = 0;
 	for (unsigned i = 0; i < VIRTIO_QUEUES_MAX; i++)
 		virtio_end_queue(d, &d->queue[i]);
+	if (d->kind && d->kind->reset)
+		d->kind->reset(d);
 }
 
 void virtio_reset(struct board *b)
@@ -97,6 +100,14 @@ static bool features_are_good(const struct virtio_device *d)
 	return !(d->accepted & ~d->offered) && (d->accepted & VIRTIO_F_VERSION_1);
 }
 
+/* What was agreed on is known when a queue begins, but for a driver of version 1: its last word on
+ * features is DRIVER_OK. */
+static void agree(const struct virtio_device *d, struct virtqueue *q)
+{
+	q->has_event_idx = (d->accepted & VIRTIO_F_EVENT_IDX) != 0;
+	q->has_indirect = (d->accepted & VIRTIO_F_INDIRECT_DESC) != 0;
+}
+
 /*
  * Bits are only ever added, but for a reset. FEATURES_OK doesn't stay where we can't do what the
  * driver accepted; without it there is no DRIVER_OK ("Device Initialization"). Version 1 has no
@@ -114,10 +125,13 @@ void virtio_set_status(struct virtio_device *d, uint32_t status)
 	if (!(status & VIRTIO_STATUS_FEATURES_OK) && !virtio_is_legacy(d))
 		status &= ~VIRTIO_STATUS_DRIVER_OK;
 	d->status = status;
+	for (unsigned i = 0; i < d->queues; i++)
+		agree(d, &d->queue[i]);
 }
 
 void virtio_begin_queue(struct virtio_device *d, struct virtqueue *q)
 {
+	agree(d, q);
 	if ((d->status & VIRTIO_STATUS_FEATURES_OK) || virtio_is_legacy(d))
 		(void)virtqueue_begin(q);
 }
@@ -130,7 +144,7 @@ static void need_reset(struct virtio_device *d)
 	set_interrupts(d, d->interrupts | INTERRUPT_CONFIG);
 }
 
-static bool is_live(const struct virtio_device *d)
+bool virtio_is_live(const struct virtio_device *d)
 {
 	const uint32_t ends = VIRTIO_STATUS_NEEDS_RESET | VIRTIO_STATUS_FAILED;
 
@@ -158,24 +172,43 @@ static bool serve_one(struct virtio_device *d, struct virtqueue *q, uint64_t *co
 	return true;
 }
 
-/* At most one ring's worth, however fast the guest adds. */
-bool virtio_notify(struct virtio_device *d, uint32_t queue)
+void virtio_publish(struct virtio_device *d, struct virtqueue *q)
 {
-	struct virtqueue *q = &d->queue[queue % VIRTIO_QUEUES_MAX];
+	if (virtqueue_publish(q))
+		set_interrupts(d, d->interrupts | INTERRUPT_USED);
+	if (q->is_broken)
+		need_reset(d);
+}
+
+void virtio_changed(struct virtio_device *d)
+{
+	d->generation++;
+	if (d->status & VIRTIO_STATUS_DRIVER_OK)
+		set_interrupts(d, d->interrupts | INTERRUPT_CONFIG);
+}
+
+/* At most one ring's worth, however fast the guest adds. */
+static bool serve(struct virtio_device *d, struct virtqueue *q)
+{
 	uint64_t cost = 0;
 	bool again;
 
-	if (queue >= d->kind->queues || !is_live(d))
-		return false;
-	q->has_event_idx = (d->accepted & VIRTIO_F_EVENT_IDX) != 0;
-	q->has_indirect = (d->accepted & VIRTIO_F_INDIRECT_DESC) != 0;
 	for (unsigned n = 0; n < q->size && cost < BYTES_AT_ONCE; n++)
 		if (!serve_one(d, q, &cost))
 			break;
-	if (virtqueue_publish(q))
-		set_interrupts(d, d->interrupts | INTERRUPT_USED);
 	again = virtqueue_arm(q);
-	if (q->is_broken)
-		need_reset(d);
+	virtio_publish(d, q);
 	return again;
+}
+
+bool virtio_notify(struct virtio_device *d, uint32_t queue)
+{
+	struct virtqueue *q = &d->queue[queue % VIRTIO_QUEUES_MAX];
+
+	if (queue >= d->queues || !virtio_is_live(d))
+		return false;
+	if (!(d->kind->inputs & 1u << queue))
+		return serve(d, q);
+	d->kind->refill(d, q);
+	return false;
 }

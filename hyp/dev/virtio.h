@@ -19,7 +19,7 @@
 
 #define VIRTIO_SLOTS	  8
 #define VIRTIO_SLOT_BYTES 0x1000 /* from one to the next */
-#define VIRTIO_QUEUES_MAX 1	 /* of one device */
+#define VIRTIO_QUEUES_MAX 12	 /* of one device */
 
 struct board;
 struct virtio_device;
@@ -34,10 +34,17 @@ struct virtio_done {
 /* What the places can hold. */
 struct virtio_kind {
 	uint32_t id; /* "Device Types" */
-	unsigned queues;
-	/* Carry out one request of queue @q; the device's lock is held. */
+	/* Carry out one request of queue @q; the device's lock is held, as for all of these. */
 	struct virtio_done (*serve)(struct virtio_device *d, struct virtqueue *q,
 				    const struct virtqueue_chain *chain);
+	/* Bit n: the chains of queue n wait for the device to have something for them. It is told
+	 * of new ones, and takes them itself. */
+	uint32_t inputs;
+	void (*refill)(struct virtio_device *d, struct virtqueue *q);
+	/* The driver stores @v, of @width bytes, at @at of the configuration; NULL: it is ignored. */
+	void (*configure)(struct virtio_device *d, uint64_t at, uint64_t width, uint32_t v);
+	/* The device is reset: forget what the driver has told. NULL: there is nothing. */
+	void (*reset)(struct virtio_device *d);
 };
 
 struct virtio_device {
@@ -45,9 +52,11 @@ struct virtio_device {
 	struct board *board;		/* it is a part of */
 	const struct virtio_kind *kind; /* NULL: an empty place */
 	struct gstage *gs;
+	unsigned queues;
 	uint64_t offered;   /* features */
-	const void *config; /* the device-specific configuration, read-only */
+	const void *config; /* the device-specific configuration, as the driver reads it */
 	uint32_t config_bytes;
+	uint32_t generation; /* of the configuration */
 
 	/* What the driver has set since the last reset. */
 	uint64_t accepted; /* features */
@@ -61,10 +70,10 @@ struct virtio_device {
 };
 
 /**
- * Put a device of @kind, which serves the guest of @gs, into place @slot of @b, before the guest
- * starts. @features: of its kind. @config: @bytes that stay; see virtio_device.
+ * Put a device of @kind with @queues, which serves the guest of @gs, into place @slot of @b, before
+ * the guest starts. @features: of its kind. @config: @bytes that stay; see virtio_device.
  */
-void virtio_attach(struct board *b, unsigned slot, const struct virtio_kind *kind,
+void virtio_attach(struct board *b, unsigned slot, const struct virtio_kind *kind, unsigned queues,
 		   struct gstage *gs, uint64_t features, const void *config, uint32_t bytes);
 
 /* All devices as after reset; their lines are low already. */
@@ -72,6 +81,17 @@ void virtio_reset(struct board *b);
 
 /* The board's row for them: see board_access(). */
 enum mmio_result virtio_access(struct board *b, struct mmio *m);
+
+/* For a kind, with the device's lock held. */
+
+/* Whether the driver is ready, and nothing is wrong. */
+bool virtio_is_live(const struct virtio_device *d);
+
+/* Show the driver what was pushed to @q, with an interrupt if it wants one, and what is broken. */
+void virtio_publish(struct virtio_device *d, struct virtqueue *q);
+
+/* The configuration has changed. */
+void virtio_changed(struct virtio_device *d);
 
 /* What the registers do (virtio_mmio.c); the device's lock is held, and it is no empty place. */
 

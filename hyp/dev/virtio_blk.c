@@ -316,7 +316,7 @@ static struct virtio_done serve(struct virtio_device *d, struct virtqueue *q,
 	return done;
 }
 
-static const struct virtio_kind kind = { .id = 2, .queues = 1, .serve = serve };
+static const struct virtio_kind kind = { .id = 2, .serve = serve };
 
 static void describe(struct virtio_blk_config *c, uint64_t bytes)
 {
@@ -344,5 +344,5 @@ void virtio_blk_attach(struct board *b, unsigned slot, struct gstage *gs,
 	*blk = (struct virtio_blk){ .disk = *disk, .pool = pool };
 	describe(&blk->config, disk->bytes);
 	features |= disk->is_readonly ? F_RO : F_DISCARD | F_WRITE_ZEROES;
-	virtio_attach(b, slot, &kind, gs, features, &blk->config, sizeof(blk->config));
+	virtio_attach(b, slot, &kind, 1, gs, features, &blk->config, sizeof(blk->config));
 }

@@ -19,7 +19,7 @@
 /* The queue that is chosen, or NULL: there is none of that number. */
 static struct virtqueue *chosen(struct virtio_device *d)
 {
-	return d->queue_chosen < d->kind->queues ? &d->queue[d->queue_chosen] : NULL;
+	return d->queue_chosen < d->queues ? &d->queue[d->queue_chosen] : NULL;
 }
 
 /* The one that is chosen, if it may be changed. */
@@ -77,6 +77,11 @@ static uint32_t read_interrupts(struct virtio_device *d)
 static uint32_t read_status(struct virtio_device *d)
 {
 	return d->status;
+}
+
+static uint32_t read_generation(struct virtio_device *d)
+{
+	return d->generation;
 }
 
 static uint32_t read_no_shm(struct virtio_device *d)
@@ -294,6 +299,7 @@ static const struct {
 	[HIGH_REG(SHM_LENGTH)] = { read_no_shm, NULL, false, MODERN },
 	[REG(SHM_BASE)] = { read_no_shm, NULL, false, MODERN },
 	[HIGH_REG(SHM_BASE)] = { read_no_shm, NULL, false, MODERN },
+	[REG(CONFIG_GENERATION)] = { read_generation, NULL, false, MODERN },
 	[REG(QUEUE_RESET)] = { NULL, write_queue_reset, false, MODERN },
 };
 
@@ -304,6 +310,12 @@ static uint64_t read_config(const struct virtio_device *d, uint64_t at, uint64_t
 	if (d->kind && range_holds(0, d->config_bytes, at, width))
 		memcpy(&v, (const char *)d->config + at, width);
 	return v;
+}
+
+static void write_config(struct virtio_device *d, uint64_t at, uint64_t width, uint64_t v)
+{
+	if (d->kind && d->kind->configure && range_holds(0, d->config_bytes, at, width))
+		d->kind->configure(d, at, width, (uint32_t)v);
 }
 
 static bool is_there(const struct virtio_device *d, uint64_t at)
@@ -319,6 +331,8 @@ static bool access(struct virtio_device *d, uint64_t at, uint64_t width, bool is
 {
 	bool reaches = at < VIRTIO_REG_CONFIG && width == 4 && is_there(d, at);
 
+	if (is_store && at >= VIRTIO_REG_CONFIG)
+		write_config(d, at - VIRTIO_REG_CONFIG, width, *v);
 	if (is_store)
 		return reaches && registers[at / 4].write &&
 		       registers[at / 4].write(d, (uint32_t)*v);

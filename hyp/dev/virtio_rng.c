@@ -33,9 +33,9 @@ static struct virtio_done serve(struct virtio_device *d, struct virtqueue *q,
 	return done;
 }
 
-static const struct virtio_kind kind = { .id = 4, .queues = 1, .serve = serve };
+static const struct virtio_kind kind = { .id = 4, .serve = serve };
 
 void virtio_rng_attach(struct board *b, unsigned slot, struct gstage *gs)
 {
-	virtio_attach(b, slot, &kind, gs, 0, NULL, 0);
+	virtio_attach(b, slot, &kind, 1, gs, 0, NULL, 0);
 }

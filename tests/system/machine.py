@@ -66,6 +66,11 @@ def guest_output(out):
     return re.sub(r"^gnomon: .*\n", "", out, flags=re.MULTILINE)
 
 
+def userland(out):
+    """A Linux guest's console without the kernel's lines, which come when they like."""
+    return re.sub(r"^\[ *\d+\.\d{6}\] .*\n", "", out, flags=re.MULTILINE)
+
+
 def passed(out):
     """The names of the in-guest tests that passed, each as often as it did.
 
