@@ -8,6 +8,7 @@
 #include "hyp/boot/boot.h"
 #include "hyp/boot/options.h"
 #include "hyp/drv/alarm.h"
+#include "hyp/drv/blk.h"
 #include "hyp/drv/console.h"
 #include "hyp/drv/host.h"
 #include "hyp/drv/plic.h"
@@ -236,6 +237,7 @@ void boot_main(uint64_t boot_hart, uint64_t tree)
 	console_init();
 	plic_host_enable(host.uart_irq);
 	serial_init();
+	blk_init();
 	alarm_init();
 	ways_probe(host.isa);
 	open_bundle(&bundle);

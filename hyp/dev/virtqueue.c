@@ -154,7 +154,7 @@ enum virtqueue_state virtqueue_pop(struct virtqueue *q, struct virtqueue_chain *
 	enum virtqueue_state state;
 	uint64_t slot = q->popped % q->size;
 
-	if (!q->is_ready || q->is_broken)
+	if (!q->is_ready || q->is_broken || q->is_ending)
 		return VIRTQUEUE_EMPTY;
 	state = look(q);
 	if (state == VIRTQUEUE_BROKEN)
@@ -208,7 +208,7 @@ bool virtqueue_publish(struct virtqueue *q)
 
 bool virtqueue_arm(struct virtqueue *q)
 {
-	if (!q->is_ready || q->is_broken)
+	if (!q->is_ready || q->is_broken || q->is_ending)
 		return false;
 	if (q->has_event_idx && gstage_write16(q->gs, avail_event_at(q), q->popped)) {
 		q->is_broken = true;
@@ -243,8 +243,7 @@ uint64_t virtqueue_left(const struct virtqueue_cursor *c)
 	return bytes - c->offset;
 }
 
-/* Up to @bytes that lie together, at *@at; 0: none are left. */
-static uint64_t piece(struct virtqueue_cursor *c, uint64_t bytes, gpa_t *at)
+uint64_t virtqueue_piece(struct virtqueue_cursor *c, uint64_t bytes, gpa_t *at)
 {
 	const struct virtqueue_part *p;
 	uint64_t room;
@@ -270,7 +269,7 @@ bool virtqueue_take(struct virtqueue_cursor *c, void *to, uint64_t bytes)
 
 	while (bytes) {
 		gpa_t at;
-		uint64_t n = piece(c, bytes, &at);
+		uint64_t n = virtqueue_piece(c, bytes, &at);
 
 		if (!n || gstage_read(c->gs, at, t, n))
 			return false;
@@ -286,7 +285,7 @@ bool virtqueue_give(struct virtqueue_cursor *c, const void *from, uint64_t bytes
 
 	while (bytes) {
 		gpa_t at;
-		uint64_t n = piece(c, bytes, &at);
+		uint64_t n = virtqueue_piece(c, bytes, &at);
 
 		if (!n || gstage_write(c->gs, at, f, n))
 			return false;
@@ -301,7 +300,7 @@ void virtqueue_skip(struct virtqueue_cursor *c, uint64_t bytes)
 	gpa_t at;
 
 	while (bytes) {
-		uint64_t n = piece(c, bytes, &at);
+		uint64_t n = virtqueue_piece(c, bytes, &at);
 
 		if (!n)
 			return;

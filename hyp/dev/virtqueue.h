@@ -28,6 +28,8 @@ struct virtqueue {
 	uint16_t size;		    /* a power of two */
 	bool is_ready;
 	bool is_broken;
+	bool is_ending;	     /* nothing begins any more: it is reset when .under_way is 0 */
+	unsigned under_way;  /* chains that the device gives back later */
 	/* What was agreed on. */
 	bool has_event_idx, has_indirect;
 	/* Free-running counts. */
@@ -107,6 +109,9 @@ uint64_t virtqueue_left(const struct virtqueue_cursor *c);
  */
 bool virtqueue_take(struct virtqueue_cursor *c, void *to, uint64_t bytes);
 bool virtqueue_give(struct virtqueue_cursor *c, const void *from, uint64_t bytes);
+
+/* Up to @bytes that lie together, at *@at, which are passed. Returns how many; 0: none are left. */
+uint64_t virtqueue_piece(struct virtqueue_cursor *c, uint64_t bytes, gpa_t *at);
 
 /* Pass @bytes, of those that are left. */
 void virtqueue_skip(struct virtqueue_cursor *c, uint64_t bytes);

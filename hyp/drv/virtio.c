@@ -14,6 +14,8 @@
 #include "hyp/drv/virtio_abi.h"
 #include "hyp/lib/log.h"
 
+#define INTERRUPT_CONFIG 2u
+
 /* A queue's memory, behind its descriptors. */
 struct avail {
 	uint16_t flags, n;
@@ -37,18 +39,22 @@ static void put(const struct virtio *d, unsigned reg, uint32_t value)
 	io_write32(hpa(d->regs.v + reg), value);
 }
 
-/* A place without a device has kind 0, of either version, and isn't worth a word. */
+/* A place without a device has kind 0, of either version, and isn't worth a word. Every driver looks;
+ * one word is enough. */
 struct virtio virtio_look(unsigned i)
 {
+	static uint32_t said; /* bit n: of place n */
 	struct virtio d = { .regs = host.virtio[i].base, .irq = host.virtio[i].irq };
 
 	if (get(&d, VIRTIO_REG_MAGIC) != VIRTIO_MAGIC)
 		return d;
 	d.kind = get(&d, VIRTIO_REG_DEVICE_ID);
 	if (d.kind && get(&d, VIRTIO_REG_VERSION) != 2) {
-		log_error("virtio device %u at %lx isn't used: it is the legacy kind; QEMU's other "
-			  "kind: -global virtio-mmio.force-legacy=false",
-			  d.kind, d.regs.v);
+		if (!(said & 1u << i))
+			log_error("virtio device %u at %lx isn't used: it is the legacy kind; "
+				  "QEMU's other kind: -global virtio-mmio.force-legacy=false",
+				  d.kind, d.regs.v);
+		said |= 1u << i;
 		d.kind = 0;
 	}
 	return d;
@@ -106,10 +112,14 @@ uint32_t virtio_config(const struct virtio *d, unsigned offset)
 	return get(d, VIRTIO_REG_CONFIG + offset);
 }
 
-void virtio_interrupt(const struct virtio *d)
+bool virtio_interrupt(const struct virtio *d)
 {
-	put(d, VIRTIO_REG_INTERRUPT_ACK, get(d, VIRTIO_REG_INTERRUPT_STATUS));
+	uint32_t why = get(d, VIRTIO_REG_INTERRUPT_STATUS);
+
+	put(d, VIRTIO_REG_INTERRUPT_ACK, why);
 	fence_all(); /* what is in the rings now is seen, what comes later interrupts again */
+	return (why & INTERRUPT_CONFIG) &&
+	       (get(d, VIRTIO_REG_STATUS) & VIRTIO_STATUS_NEEDS_RESET);
 }
 
 static volatile struct virtio_desc *desc_of(const struct virtq *q)
@@ -166,6 +176,31 @@ static void write_desc(struct virtq *q, unsigned i, const struct virtq_part *par
 	d->next = more ? q->link[i] : 0;
 }
 
+/* The chain from @head is written: the device may have it. */
+static void publish(struct virtq *q, unsigned head)
+{
+	avail_of(q)->id[q->available++ % q->size] = (uint16_t)head;
+	fence_all(); /* the chain is there before the device is told of it */
+	avail_of(q)->n = q->available;
+}
+
+int virtq_add_table(struct virtq *q, hpa_t table, uint32_t bytes)
+{
+	struct virtq_part part = { table, bytes, false };
+	unsigned head = q->free;
+
+	if (!q->free_n)
+		return -1;
+	q->parts[head] = 1;
+	q->writable[head] = UINT32_MAX;
+	write_desc(q, head, &part, false);
+	desc_of(q)[head].flags = VIRTIO_DESC_INDIRECT;
+	q->free = q->link[head];
+	q->free_n--;
+	publish(q, head);
+	return (int)head;
+}
+
 int virtq_add(struct virtq *q, const struct virtq_part *part, unsigned n)
 {
 	unsigned head = q->free, at = head;
@@ -182,9 +217,7 @@ int virtq_add(struct virtq *q, const struct virtq_part *part, unsigned n)
 	}
 	q->free = (uint16_t)at;
 	q->free_n = (uint16_t)(q->free_n - n);
-	avail_of(q)->id[q->available++ % q->size] = (uint16_t)head;
-	fence_all(); /* the chain is there before the device is told of it */
-	avail_of(q)->n = q->available;
+	publish(q, head);
 	return (int)head;
 }
 

@@ -18,7 +18,7 @@
 #include "hyp/arch/addr.h"
 #include "hyp/lib/err.h"
 
-enum { VIRTIO_CONSOLE = 3 };
+enum { VIRTIO_BLOCK = 2, VIRTIO_CONSOLE = 3 };
 
 struct virtio {
 	uint32_t kind; /* 0: nothing to use */
@@ -42,10 +42,11 @@ void virtio_give_up(const struct virtio *d);
 /* Four bytes of the device's configuration, at a multiple of 4. */
 uint32_t virtio_config(const struct virtio *d, unsigned offset);
 
-/* Acknowledge an interrupt; do so before looking at the queues. */
-void virtio_interrupt(const struct virtio *d);
+/* Acknowledge an interrupt; do so before looking at the queues. Returns whether the device is broken
+ * and needs a reset. */
+bool virtio_interrupt(const struct virtio *d);
 
-#define VIRTQ_MAX 64
+#define VIRTQ_MAX 256
 
 /* Bytes of memory that a queue of @size descriptors takes; aligned to 16. */
 #define VIRTQ_BYTES(size) ((26 * (size) + 14 + 15) / 16 * 16)
@@ -79,6 +80,12 @@ struct virtq_part {
 
 /* Offer a chain of @n parts. Returns its number, or -1 while there is no room for it. */
 int virtq_add(struct virtq *q, const struct virtq_part *part, unsigned n);
+
+/**
+ * The same of an indirect table of @bytes at @table, which stays until the chain is taken back; where
+ * VIRTIO_F_INDIRECT_DESC was agreed on.
+ */
+int virtq_add_table(struct virtq *q, hpa_t table, uint32_t bytes);
 
 /* Tell the device that there are new chains. */
 void virtq_notify(struct virtq *q);

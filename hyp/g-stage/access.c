@@ -44,6 +44,19 @@ static enum err copy(struct gstage *gs, gpa_t at, char *to, const char *from, ui
 	return OK;
 }
 
+void gstage_written(struct gstage *gs, gpa_t at, uint64_t bytes)
+{
+	if (!gs->fencing->write)
+		return;
+	while (bytes) {
+		uint64_t part = page_part(at, bytes);
+
+		gs->fencing->write(gs, at);
+		at.v += part;
+		bytes -= part;
+	}
+}
+
 enum err gstage_read(struct gstage *gs, gpa_t at, void *to, uint64_t bytes)
 {
 	return copy(gs, at, to, NULL, bytes);

@@ -190,6 +190,22 @@ void *gstage_pointer(struct gstage *gs, gpa_t at, enum access want)
 	return e ? NULL : phys_pointer(r.to);
 }
 
+uint64_t gstage_run(struct gstage *gs, gpa_t at, uint64_t bytes, enum access want, hpa_t *to)
+{
+	struct gstage_entry r;
+	uint64_t room;
+	enum err e;
+
+	lock_take(&gs->lock);
+	e = gstage_reach(gs, at, want, &r);
+	lock_release(&gs->lock);
+	if (e)
+		return 0;
+	*to = r.to;
+	room = pt_span(r.level) - (at.v & (pt_span(r.level) - 1));
+	return bytes < room ? bytes : room;
+}
+
 struct gstage_entry gstage_lookup(struct gstage *gs, gpa_t at)
 {
 	struct gstage_entry r = { .to = hpa(0) };

@@ -156,6 +156,20 @@ MUST_USE enum err gstage_reach(struct gstage *gs, gpa_t at, enum access want,
 void *gstage_pointer(struct gstage *gs, gpa_t at, enum access want);
 
 /**
+ * Where up to @bytes of RAM at @at lie, ready for @want, into *@to. Returns how many lie together
+ * there, up to the end of the page, of whatever size; 0: not RAM, or no memory left. They stay there
+ * as long as the VM runs; but what is reached for reading may be a file's, not the guest's own, and
+ * the guest's elsewhere after its next store.
+ */
+uint64_t gstage_run(struct gstage *gs, gpa_t at, uint64_t bytes, enum access want, hpa_t *to);
+
+/**
+ * Somebody but this hart, a device, writes RAM in [@at, @at + @bytes): before it begins, and when it
+ * is through.
+ */
+void gstage_written(struct gstage *gs, gpa_t at, uint64_t bytes);
+
+/**
  * Copy between the guest's RAM and the hypervisor. Returns OK, or ERR_RANGE/ERR_NOMEM with a part
  * possibly copied.
  */

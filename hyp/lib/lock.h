@@ -8,7 +8,7 @@
  *
  * Lock order, outermost first; a hart takes them only downwards in this list:
  *   vm->lock (life cycle) > device locks (uart, virtio, ... > plic) > gstage->lock > pool and block lock
- *   > terminal > serial, alarm's clock > log.
+ *   > terminal > serial, host disks, alarm's clock > log.
  */
 #ifndef HYP_LIB_LOCK_H
 #define HYP_LIB_LOCK_H

@@ -6,6 +6,7 @@
 
 #include "hyp/arch/cpu.h"
 #include "hyp/drv/alarm.h"
+#include "hyp/drv/blk.h"
 #include "hyp/drv/host.h"
 #include "hyp/drv/plic.h"
 #include "hyp/drv/serial.h"
@@ -77,6 +78,10 @@ enum outcome host_irq_external(struct vcpu *v)
 
 	(void)v;
 	while ((source = plic_host_claim()) != 0) {
+		struct blk *disk = blk_interrupt(source);
+
+		if (disk)
+			virtio_blk_finish(disk);
 		if (source == host.uart_irq || serial_interrupt(source) || alarm_interrupt(source))
 			serve_terminal();
 		plic_host_complete(source);

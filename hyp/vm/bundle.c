@@ -218,30 +218,49 @@ static enum err read_files(const struct bundle *b, int node, struct vm_config *c
 	return OK;
 }
 
-static enum err read_disk(const struct bundle *b, int node, const char *vm,
-			  struct virtio_disk *disk)
+/* A string of at most @most characters, that may be left out. */
+static enum err read_short(const void *fit, int node, const char *property, const char *vm, size_t most,
+			   const char **text)
 {
-	const char *image, *serial;
-	struct vm_file file;
-	enum err e;
+	enum err e = read_text(fit, node, property, vm, text);
 
-	if ((e = read_text(fit_of(b), node, "image", vm, &image)) ||
-	    (e = read_text(fit_of(b), node, "serial", vm, &serial)))
-		return e;
-	if (!image)
-		return refuse(ERR_MISSING, vm, "image of a disk");
-	if (serial && strlen(serial) > VIRTIO_SERIAL_MAX)
-		return refuse(ERR_RANGE, vm, "serial");
-	e = find_file(b, image, &file);
+	return !e && *text && strlen(*text) > most ? refuse(ERR_RANGE, vm, property) : e;
+}
+
+static enum err read_image(const struct bundle *b, const char *image, const char *vm,
+			   struct virtio_disk *disk)
+{
+	struct vm_file file;
+	enum err e = find_file(b, image, &file);
+
 	if (e)
 		return e;
 	if (file.bytes % VIRTIO_SECTOR || file.bytes > VIRTIO_DISK_BYTES_MAX)
 		return refuse(ERR_RANGE, vm, "bytes of a disk");
-	*disk = (struct virtio_disk){ .at = file.at,
-				      .bytes = file.bytes,
-				      .serial = serial ? serial : "",
-				      .is_readonly = fdt_getprop(fit_of(b), node, "readonly", NULL) != NULL };
+	disk->at = file.at;
+	disk->bytes = file.bytes;
 	return OK;
+}
+
+/* A disk of the host's, or an image of the bundle. */
+static enum err read_disk(const struct bundle *b, int node, const char *vm,
+			  struct virtio_disk *disk)
+{
+	const void *fit = fit_of(b);
+	const char *image;
+	enum err e;
+
+	*disk = (struct virtio_disk){ .is_readonly = fdt_getprop(fit, node, "readonly", NULL) != NULL };
+	if ((e = read_text(fit, node, "image", vm, &image)) ||
+	    (e = read_short(fit, node, "serial", vm, VIRTIO_SERIAL_MAX, &disk->serial)) ||
+	    (e = read_short(fit, node, "host", vm, VIRTIO_SERIAL_MAX, &disk->host)) ||
+	    (e = read_short(fit, node, "partition", vm, GPT_LABEL_MAX, &disk->partition)))
+		return e;
+	if (!disk->serial)
+		disk->serial = "";
+	if (disk->host)
+		return OK;
+	return image ? read_image(b, image, vm, disk) : refuse(ERR_MISSING, vm, "image of a disk");
 }
 
 static enum err read_disks(const struct bundle *b, int node, struct vm_config *c)

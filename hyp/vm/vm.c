@@ -323,16 +323,29 @@ static enum err write_tree(struct vm *vm)
 	return e ? refuse(vm, e, "device tree") : OK;
 }
 
-/* Disks come first, where small kernels look for theirs. */
-static void attach_devices(struct vm *vm)
+static enum err attach_disk(struct vm *vm, unsigned i)
 {
 	const struct vm_config *c = &vm->config;
 
+	if (c->disk[i].host)
+		return virtio_blk_attach_host(&vm->board, i, &vm->gstage, &c->disk[i], &vm->fixed,
+					      c->name, c->vcpus);
+	virtio_blk_attach(&vm->board, i, &vm->gstage, &c->disk[i], &vm->fixed);
+	return OK;
+}
+
+/* Disks come first, where small kernels look for theirs. */
+static enum err attach_devices(struct vm *vm)
+{
+	const struct vm_config *c = &vm->config;
+	enum err e = OK;
+
 	vm->board.virtio_is_legacy = c->choices.word[CHOICE_VIRTIO] == VIRTIO_LEGACY;
-	for (unsigned i = 0; i < c->disks; i++)
-		virtio_blk_attach(&vm->board, i, &vm->gstage, &c->disk[i], &vm->fixed);
-	if (c->choices.word[CHOICE_RNG] == RNG_ON)
+	for (unsigned i = 0; i < c->disks && !e; i++)
+		e = attach_disk(vm, i);
+	if (!e && c->choices.word[CHOICE_RNG] == RNG_ON)
 		virtio_rng_attach(&vm->board, VIRTIO_SLOTS - 1, &vm->gstage);
+	return e;
 }
 
 /* Everything that lives as long as the VM is in frames of its own pool. */
@@ -367,13 +380,15 @@ static enum err make(const struct vm_config *config, unsigned slot, struct vm **
 	}
 	if (!e)
 		e = write_tree(vm);
+	if (!e)
+		e = attach_devices(vm);
 	if (e) {
+		virtio_detach(&vm->board);
 		fixed = vm->fixed;
 		frame_free_all(&fixed);
 		return e;
 	}
 	uart_attach(&vm->board, vm->config.name, vm, phys_pointer(history));
-	attach_devices(vm);
 	*made = vm;
 	return OK;
 }
@@ -434,6 +449,7 @@ static enum err destroy_stopped(struct vm *vm)
 	if (atomic_load(&vm->state) != VM_STOPPED)
 		return ERR_STATE;
 	uart_detach(&vm->board);
+	virtio_detach(&vm->board);
 	for (unsigned i = 0; i < vm->vcpus_n; i++)
 		sched_remove(vm->vcpus[i]);
 	vms[vm->slot] = NULL;
@@ -598,6 +614,7 @@ static void end_locked(struct vm *vm)
 
 	if (!again)
 		note_end(vm);
+	virtio_drain(&vm->board);
 	drop_memory(vm);
 	atomic_store(&vm->state, VM_STOPPED);
 	if (again && start_again(vm, since) == OK)

@@ -12,7 +12,7 @@ import tempfile
 
 from launcher.common import BUNDLE_ALIGN, bad_file, tool
 from launcher.descriptions import CHOICES, attribute
-from launcher.disks import disk_bytes
+from launcher.disks import disk_bytes, host_disks
 from launcher.kernels import check_fit
 
 
@@ -34,7 +34,7 @@ def fit_source(description, nodes):
     for vm in description.vms.values():
         lines += [f"{vm.name} {{"]
         lines += [f"{key} = {value};" for key, value in fit_properties(vm, nodes) if value]
-        lines += [*fit_disks(vm, nodes), "};"]
+        lines += [*fit_disks(vm, nodes, host_disks(description.vms.values())), "};"]
     return "\n".join(lines + ["};", "};", ""])
 
 
@@ -57,14 +57,18 @@ def fit_properties(vm, nodes):
         yield name, quote(word) if word else ""
 
 
-def fit_disks(vm, nodes):
+def fit_disks(vm, nodes, hosts):
     """A VM's disks in a bundle, as lines of device-tree source."""
     if not vm.disks:
         return
     yield "disks {"
     for index, disk in enumerate(vm.disks):
         yield f"disk-{index} {{"
-        yield f'image = {quote(nodes["filesystem", os.path.realpath(disk.file)])};'
+        path = os.path.realpath(disk.file)
+        yield (f"host = {quote(hosts[path])};" if disk.host
+               else f'image = {quote(nodes["filesystem", path])};')
+        if disk.partition:
+            yield f"partition = {quote(disk.partition)};"
         if disk.serial:
             yield f"serial = {quote(disk.serial)};"
         if disk.readonly:
@@ -83,6 +87,8 @@ def make_bundle(description, out):
             nodes.setdefault(("ramdisk", os.path.realpath(vm.initrd)), f"initrd-{len(nodes)}")
         for disk in vm.disks:
             disk_bytes(disk)
+            if disk.host:
+                continue
             nodes.setdefault(("filesystem", os.path.realpath(disk.file)), f"disk-{len(nodes)}")
     mkimage = tool("mkimage", "u-boot-tools")
     tool("dtc", "device-tree-compiler")  # mkimage runs it

@@ -12,7 +12,8 @@ import struct
 import subprocess
 
 from launcher.common import BUILD, MAX_HARTS, MAX_VMS, MAX_WEIGHT, bad_file, round_up, tool
-from launcher.disks import MAX_DISKS, MAX_SERIAL, Disk
+from launcher.disks import MAX_DISKS, MAX_SERIAL, Disk, check_disk
+from launcher.gpt import MAX_LABEL
 
 
 class Vm:
@@ -114,6 +115,13 @@ def serial(value):
     return got
 
 
+def label(value):
+    got = text(value)
+    if len(got) > MAX_LABEL or not got.isascii() or not got.isprintable():
+        raise ValueError(f"takes up to {MAX_LABEL} printable ASCII characters")
+    return got
+
+
 def flag(value):
     if value:
         raise ValueError("takes no value")
@@ -148,7 +156,8 @@ PROPERTIES = {
 }
 # The same for a disk's node and Disk.
 DISK_PROPERTIES = {"file": ("file", text), "serial": ("serial", serial),
-                   "readonly": ("readonly", flag)}
+                   "readonly": ("readonly", flag), "host": ("host", flag),
+                   "partition": ("partition", label)}
 # The same for /vms itself and Description.
 TOP_PROPERTIES = {"default": ("default", words), "end": ("end", one_of(*ENDS))}
 
@@ -255,6 +264,10 @@ def read_disk(path, where, properties, children):
     take_properties(where, DISK_PROPERTIES, properties, disk)
     if not disk.file:
         raise bad_file(f"{where}: no file")
+    try:
+        check_disk(disk)
+    except ValueError as error:
+        raise bad_file(f"{where} {error}") from None
     disk.file = expand_path(where, path, disk.file)
     return disk
 

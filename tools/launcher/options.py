@@ -109,9 +109,10 @@ def add_guest_options(parser):
                     help="whether instructions that often trap are replaced where they run, with"
                          " shadow tables (default: on)")
     vm.add_argument("--disk", type=disk_option, action="append",
-                    metavar="FILE[,readonly][,serial=TEXT]",
+                    metavar="FILE[,host][,partition=LABEL][,readonly][,serial=TEXT]",
                     help="a disk with what is in the file; writes stay in memory, and are lost"
-                         " with the VM; again for another one")
+                         " with the VM; with host, the file, or a partition in it, itself: writes"
+                         " go there and stay; again for another one")
     vm.add_argument("--virtio", choices=CHOICES["virtio"],
                     help="whether virtio-mmio is version 2 (default) or 1, for old drivers")
     vm.add_argument("--rng", choices=CHOICES["rng"],
