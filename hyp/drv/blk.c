@@ -417,6 +417,8 @@ static void ask(struct blk *b)
 
 void blk_init(void)
 {
+	disks_n = 0;
+	pool = (struct frame_pool){ 0 };
 	for (unsigned i = 0; i < host.virtio_n; i++) {
 		struct blk *b = &disks[disks_n];
 		enum err e;

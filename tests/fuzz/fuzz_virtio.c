@@ -1,7 +1,11 @@
 /*
  * Any driver at all: register accesses and stores to the guest's memory, in any order. What may not
  * come of it: a crash, a notification that never ends, a line that doesn't say what InterruptStatus
- * says, a byte of the disk's file changed, a byte outside the guest's memory touched.
+ * says, a byte of the disk's file changed, a byte outside the guest's memory touched, a request that
+ * the host's disk was given still under way when all is drained.
+ *
+ * One of the disks is the host's, which answers when and in what order the input says, and says more
+ * than is so.
  *
  * An input is a list of steps of 8 bytes: what, where, and with what.
  */
@@ -14,6 +18,7 @@
 #include "hyp/lib/random.h"
 #include "hyp/mm/phys.h"
 #include "hyp/vcpu/irq.h"
+#include "tests/fake/blk.h"
 #include "tests/fake/fake.h"
 
 #define HOST_RAM   UINT64_C(0x40000000)
@@ -26,7 +31,7 @@
 #define AGAIN_MAX  4096 /* a ring of the most expensive requests takes fewer */
 
 enum { DESC = 0, AVAIL = 0x1000, USED = 0x2000, TABLE = 0x3000, DATA = 0x4000, BYTES = 0x8000 };
-enum { DISK = 0, READONLY = 1, RNG = 7 };
+enum { DISK = 0, READONLY = 1, HOST = 2, RNG = 7 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 
@@ -48,7 +53,7 @@ void irq_set_external(struct vcpu *v, bool high)
 	(void)high;
 }
 
-static const uint8_t slots[] = { DISK, READONLY, RNG, DISK, RNG, 3, DISK, READONLY };
+static const uint8_t slots[] = { DISK, READONLY, RNG, HOST, RNG, 3, HOST, HOST };
 
 static enum mmio_result store(unsigned slot, unsigned at, unsigned width, uint64_t value)
 {
@@ -72,6 +77,41 @@ static void put(uint64_t at, const void *from, uint64_t bytes)
 		abort();
 }
 
+static void interrupt(void)
+{
+	for (unsigned n = 0; fake_blk.irq; n++) {
+		virtio_blk_finish(blk_interrupt(FAKE_BLK_IRQ));
+		if (n > 2 * FAKE_BLK_MAX)
+			abort();
+	}
+}
+
+/* What the host's disk does; .at: which of those that wait, .value: what it says. */
+static void host_step(const struct step *s)
+{
+	if (s->value % 8)
+		(void)fake_blk_do(s->at % 8);
+	else if (fake_blk.ready)
+		fake_blk_say_used(s->value / 8, s->at);
+	if (s->value % 64 == 8) {
+		fake_blk.irq |= 2;
+		fake_blk.status |= 0x40;
+	}
+	if (s->slot & 1)
+		interrupt();
+}
+
+/* A store that may have to wait for the host's disk. */
+static void store_again(unsigned slot, unsigned at, uint64_t value)
+{
+	for (unsigned n = 0; store(slot, at, 4, value) == MMIO_AGAIN; n++) {
+		(void)fake_blk_do(0);
+		interrupt();
+		if (n == AGAIN_MAX)
+			abort();
+	}
+}
+
 /* As a good driver would, up to DRIVER_OK: most of an input would be needed to find that. */
 static void start(unsigned slot, uint32_t value)
 {
@@ -79,7 +119,7 @@ static void start(unsigned slot, uint32_t value)
 		{ 0x70, 0 },
 		{ 0x70, 3 },
 		{ 0x24, 0 },
-		{ 0x20, value & 0x30000000 },
+		{ 0x20, value & 0x30000a00 },
 		{ 0x24, 1 },
 		{ 0x20, 1 | (value & 0x100) },
 		{ 0x70, 11 },
@@ -98,7 +138,7 @@ static void start(unsigned slot, uint32_t value)
 	};
 
 	for (unsigned i = 0; i < sizeof(at) / sizeof(at[0]); i++)
-		(void)store(slot, at[i][0], 4, at[i][1]);
+		store_again(slot, at[i][0], at[i][1]);
 }
 
 static void notify(unsigned slot, uint32_t queue)
@@ -152,7 +192,7 @@ static void take(const struct step *s)
 {
 	unsigned slot = slots[s->slot % 8];
 
-	switch (s->what % 10) {
+	switch (s->what % 11) {
 	case 0:
 		(void)store(slot, s->at % 0x1000 & ~3u, 4, s->value);
 		break;
@@ -180,9 +220,14 @@ static void take(const struct step *s)
 	case 8:
 		(void)store(slot, s->at % 0x1000 & ~7u, 8, s->value * UINT64_C(0x100000001));
 		break;
+	case 9:
+		host_step(s);
+		break;
 	default:
-		if (s->value % 64 == 0)
+		if (s->value % 64 == 0) {
+			virtio_drain(&board);
 			board_reset(&board, vcpus, 1);
+		}
 	}
 }
 
@@ -190,6 +235,9 @@ static void check(void)
 {
 	const uint64_t *file = phys_pointer(hpa(FILE_AT));
 
+	virtio_drain(&board);
+	if (virtio_under_way(&board.virtio[HOST]))
+		abort();
 	for (unsigned slot = 0; slot < VIRTIO_SLOTS; slot++) {
 		bool high = board.plic.level[0] >> (1 + slot) & 1;
 
@@ -204,7 +252,7 @@ static void check(void)
 static void set_up(bool legacy)
 {
 	static const struct frame_range reserved = { FILE_AT, FILE_BYTES };
-	static uint8_t history[PORT_HISTORY];
+	static uint8_t history[PORT_HISTORY], host_disk[SECTORS * 512];
 	struct virtio_disk disk = { .at = hpa(FILE_AT), .bytes = SECTORS * 512, .serial = "fuzz" };
 	uint64_t *file;
 
@@ -226,6 +274,13 @@ static void set_up(bool legacy)
 	virtio_blk_attach(&board, DISK, &gs, &disk, &disk_pool);
 	disk.is_readonly = true;
 	virtio_blk_attach(&board, READONLY, &gs, &disk, &disk_pool);
+	fake_blk_reset(host_disk, SECTORS);
+	fake_blk.seg_max = 5;
+	blk_init();
+	fake_blk.is_asleep = true;
+	disk = (struct virtio_disk){ .host = "host-0", .serial = "" };
+	if (virtio_blk_attach_host(&board, HOST, &gs, &disk, &disk_pool, "fuzz", 2))
+		abort();
 	virtio_rng_attach(&board, RNG, &gs);
 	board.uart.port.history = history;
 	board_reset(&board, vcpus, 1);

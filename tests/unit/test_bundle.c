@@ -157,6 +157,19 @@ static void disks(void **state)
 	assert_true(c.disk[1].is_readonly);
 }
 
+static void host_disk(void **state)
+{
+	(void)state;
+	set_text("/configurations/second/disks/data", "host", "host-0", 7);
+	set_text("/configurations/second/disks/data", "partition", "a label", 8);
+	open_with("");
+	read_vm(1);
+	assert_null(c.disk[0].host);
+	assert_string_equal(c.disk[1].host, "host-0");
+	assert_string_equal(c.disk[1].partition, "a label");
+	assert_true(c.disk[1].is_readonly);
+}
+
 static void refuse_disk(const char *property, const char *value, size_t bytes, enum err e)
 {
 	(void)set_up(NULL);
@@ -181,6 +194,9 @@ static void bad_disks(void **state)
 	refuse_disk("image", "one", 3, ERR_FORMAT);
 	refuse_disk("serial", "x", 1, ERR_FORMAT);
 	refuse_disk("serial", "012345678901234567890", 22, ERR_RANGE);
+	refuse_disk("host", "012345678901234567890", 22, ERR_RANGE);
+	refuse_disk("host", "x", 1, ERR_FORMAT);
+	refuse_disk("partition", "0123456789012345678901234567890123456", 38, ERR_RANGE);
 	(void)set_up(NULL);
 	assert_int_equal(fdt_setprop_u32(tree(), node("/images/two"), "data-size", 0x1001), 0);
 	open_with("");
@@ -431,6 +447,7 @@ int main(void)
 		cmocka_unit_test_setup(what_is_not_said, set_up),
 		cmocka_unit_test_setup(shared_files, set_up),
 		cmocka_unit_test_setup(disks, set_up),
+		cmocka_unit_test_setup(host_disk, set_up),
 		cmocka_unit_test_setup(bad_disks, set_up),
 		cmocka_unit_test_setup(who_starts, set_up),
 		cmocka_unit_test_setup(options_win, set_up),
