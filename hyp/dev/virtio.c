@@ -34,19 +34,35 @@ bool virtio_is_legacy(const struct virtio_device *d)
 	return d->board->virtio_is_legacy;
 }
 
-static void set_interrupts(struct virtio_device *d, uint32_t interrupts)
+static void change_interrupts(struct virtio_device *d, uint32_t fewer, uint32_t more)
 {
-	bool was_high = d->interrupts != 0, is_high = interrupts != 0;
 	unsigned slot = (unsigned)(d - d->board->virtio);
+	bool was_high, is_high;
 
-	d->interrupts = interrupts;
+	lock_take(&d->line_lock);
+	was_high = d->interrupts != 0;
+	d->interrupts = (d->interrupts & ~fewer) | more;
+	is_high = d->interrupts != 0;
 	if (was_high != is_high)
 		plic_set_line(d->board, BOARD_IRQ_VIRTIO + slot, is_high);
+	lock_release(&d->line_lock);
 }
 
 void virtio_acknowledge(struct virtio_device *d, uint32_t interrupts)
 {
-	set_interrupts(d, d->interrupts & ~interrupts);
+	change_interrupts(d, interrupts, 0);
+}
+
+static void take_inputs(struct virtio_device *d)
+{
+	if (d->inputs_lock)
+		lock_take(d->inputs_lock);
+}
+
+static void release_inputs(struct virtio_device *d)
+{
+	if (d->inputs_lock)
+		lock_release(d->inputs_lock);
 }
 
 /* --- set-up and reset --- */
@@ -64,20 +80,27 @@ void virtio_attach(struct board *b, unsigned slot, const struct virtio_kind *kin
 	d->config_bytes = bytes;
 }
 
-void virtio_end_queue(struct virtio_device *d, struct virtqueue *q)
+static void end_queue(struct virtio_device *d, struct virtqueue *q)
 {
 	virtqueue_reset(q, d->gs, VIRTQUEUE_SIZE_MAX);
 }
 
+void virtio_end_queue(struct virtio_device *d, struct virtqueue *q)
+{
+	take_inputs(d);
+	end_queue(d, q);
+	release_inputs(d);
+}
+
 static void reset(struct virtio_device *d)
 {
-	set_interrupts(d, 0);
+	change_interrupts(d, ~0u, 0);
 	d->accepted = 0;
 	d->offered_word = d->accepted_word = d->queue_chosen = 0;
 	d->queue_align = 0;
 	d->status = 0;
 	for (unsigned i = 0; i < VIRTIO_QUEUES_MAX; i++)
-		virtio_end_queue(d, &d->queue[i]);
+		end_queue(d, &d->queue[i]);
 	if (d->kind && d->kind->reset)
 		d->kind->reset(d);
 }
@@ -90,7 +113,9 @@ void virtio_reset(struct board *b)
 		lock_take(&d->lock);
 		d->board = b;
 		d->page_bytes = 0;
+		take_inputs(d);
 		reset(d);
+		release_inputs(d);
 		lock_release(&d->lock);
 	}
 }
@@ -113,7 +138,7 @@ static void agree(const struct virtio_device *d, struct virtqueue *q)
  * driver accepted; without it there is no DRIVER_OK ("Device Initialization"). Version 1 has no
  * FEATURES_OK.
  */
-void virtio_set_status(struct virtio_device *d, uint32_t status)
+static void set_status(struct virtio_device *d, uint32_t status)
 {
 	if (!status) {
 		reset(d);
@@ -129,19 +154,28 @@ void virtio_set_status(struct virtio_device *d, uint32_t status)
 		agree(d, &d->queue[i]);
 }
 
+void virtio_set_status(struct virtio_device *d, uint32_t status)
+{
+	take_inputs(d);
+	set_status(d, status);
+	release_inputs(d);
+}
+
 void virtio_begin_queue(struct virtio_device *d, struct virtqueue *q)
 {
+	take_inputs(d);
 	agree(d, q);
 	if ((d->status & VIRTIO_STATUS_FEATURES_OK) || virtio_is_legacy(d))
 		(void)virtqueue_begin(q);
+	release_inputs(d);
 }
 
 /* --- from a notification to the device --- */
 
 static void need_reset(struct virtio_device *d)
 {
-	d->status |= VIRTIO_STATUS_NEEDS_RESET;
-	set_interrupts(d, d->interrupts | INTERRUPT_CONFIG);
+	atomic_fetch_or(&d->status, VIRTIO_STATUS_NEEDS_RESET);
+	change_interrupts(d, 0, INTERRUPT_CONFIG);
 }
 
 bool virtio_is_live(const struct virtio_device *d)
@@ -175,7 +209,7 @@ static bool serve_one(struct virtio_device *d, struct virtqueue *q, uint64_t *co
 void virtio_publish(struct virtio_device *d, struct virtqueue *q)
 {
 	if (virtqueue_publish(q))
-		set_interrupts(d, d->interrupts | INTERRUPT_USED);
+		change_interrupts(d, 0, INTERRUPT_USED);
 	if (q->is_broken)
 		need_reset(d);
 }
@@ -184,7 +218,7 @@ void virtio_changed(struct virtio_device *d)
 {
 	d->generation++;
 	if (d->status & VIRTIO_STATUS_DRIVER_OK)
-		set_interrupts(d, d->interrupts | INTERRUPT_CONFIG);
+		change_interrupts(d, 0, INTERRUPT_CONFIG);
 }
 
 /* At most one ring's worth, however fast the guest adds. */
@@ -198,6 +232,8 @@ static bool serve(struct virtio_device *d, struct virtqueue *q)
 			break;
 	again = virtqueue_arm(q);
 	virtio_publish(d, q);
+	if (d->kind->served)
+		d->kind->served(d);
 	return again;
 }
 

@@ -1,7 +1,7 @@
 /*
  * Virtio devices of the guest board: eight places for one, as on QEMU's virt, each with registers
  * ("Virtio Over MMIO", version 2 or, for old drivers, 1), queues, and a line into the PLIC. What a
- * device does is its kind's: virtio_blk.c, virtio_rng.c. An empty place has DeviceID 0.
+ * device does is its kind's: virtio_blk.c, virtio_net.c, virtio_rng.c. An empty place has DeviceID 0.
  *
  * Requests are carried out where the driver notifies, on its hart, and are done when its store is;
  * see MMIO_AGAIN for what takes long. Each device has a lock; any hart may call.
@@ -23,6 +23,7 @@
 
 struct board;
 struct virtio_device;
+struct virtio_net;
 
 /* What became of a request. */
 struct virtio_done {
@@ -41,6 +42,8 @@ struct virtio_kind {
 	 * of new ones, and takes them itself. */
 	uint32_t inputs;
 	void (*refill)(struct virtio_device *d, struct virtqueue *q);
+	/* Requests were served, and no more are for now; NULL: nothing is to be done then. */
+	void (*served)(struct virtio_device *d);
 	/* The driver stores @v, of @width bytes, at @at of the configuration; NULL: it is ignored. */
 	void (*configure)(struct virtio_device *d, uint64_t at, uint64_t width, uint32_t v);
 	/* The device is reset: forget what the driver has told. NULL: there is nothing. */
@@ -49,6 +52,10 @@ struct virtio_kind {
 
 struct virtio_device {
 	struct lock lock;
+	/* Where others fill the queues of .inputs, without .lock: what they hold for that, and who
+	 * changes these queues or .status holds both. NULL: .lock is enough. */
+	struct lock *inputs_lock;
+	struct lock line_lock; /* .interrupts, and the line that follows them */
 	struct board *board;		/* it is a part of */
 	const struct virtio_kind *kind; /* NULL: an empty place */
 	struct gstage *gs;
@@ -62,11 +69,12 @@ struct virtio_device {
 	uint64_t accepted; /* features */
 	uint32_t offered_word, accepted_word, queue_chosen;
 	uint32_t page_bytes, queue_align; /* version 1; the first outlives the driver's resets */
-	uint32_t status;
-	uint32_t interrupts; /* InterruptStatus */
+	_Atomic uint32_t status; /* NEEDS_RESET is added under either lock */
+	uint32_t interrupts;	 /* InterruptStatus */
 	struct virtqueue queue[VIRTIO_QUEUES_MAX];
 
-	struct virtio_blk blk; /* of that kind */
+	struct virtio_blk blk;	/* of that kind */
+	struct virtio_net *net; /* of that kind */
 };
 
 /**

@@ -7,6 +7,7 @@
 #include "hyp/vm/vm.h"
 
 #include "hyp/arch/cpu.h"
+#include "hyp/dev/virtio_net.h"
 #include "hyp/drv/host.h"
 #include "hyp/drv/terminal.h"
 #include "hyp/lib/exit.h"
@@ -323,8 +324,22 @@ static enum err write_tree(struct vm *vm)
 	return e ? refuse(vm, e, "device tree") : OK;
 }
 
+static enum err attach_nets(struct vm *vm, unsigned slot)
+{
+	const struct vm_config *c = &vm->config;
+
+	for (unsigned i = 0; i < c->nets; i++) {
+		enum err e = virtio_net_attach(&vm->board, slot + i, &vm->gstage, &c->net[i],
+					       &vm->fixed);
+
+		if (e)
+			return refuse(vm, e, "nets");
+	}
+	return OK;
+}
+
 /* Disks come first, where small kernels look for theirs. */
-static void attach_devices(struct vm *vm)
+static enum err attach_devices(struct vm *vm)
 {
 	const struct vm_config *c = &vm->config;
 
@@ -333,6 +348,7 @@ static void attach_devices(struct vm *vm)
 		virtio_blk_attach(&vm->board, i, &vm->gstage, &c->disk[i], &vm->fixed);
 	if (c->choices.word[CHOICE_RNG] == RNG_ON)
 		virtio_rng_attach(&vm->board, VIRTIO_SLOTS - 1, &vm->gstage);
+	return attach_nets(vm, c->disks);
 }
 
 /* Everything that lives as long as the VM is in frames of its own pool. */
@@ -367,13 +383,15 @@ static enum err make(const struct vm_config *config, unsigned slot, struct vm **
 	}
 	if (!e)
 		e = write_tree(vm);
+	if (!e)
+		e = attach_devices(vm);
 	if (e) {
+		virtio_net_detach(&vm->board);
 		fixed = vm->fixed;
 		frame_free_all(&fixed);
 		return e;
 	}
 	uart_attach(&vm->board, vm->config.name, vm, phys_pointer(history));
-	attach_devices(vm);
 	*made = vm;
 	return OK;
 }
@@ -434,6 +452,7 @@ static enum err destroy_stopped(struct vm *vm)
 	if (atomic_load(&vm->state) != VM_STOPPED)
 		return ERR_STATE;
 	uart_detach(&vm->board);
+	virtio_net_detach(&vm->board);
 	for (unsigned i = 0; i < vm->vcpus_n; i++)
 		sched_remove(vm->vcpus[i]);
 	vms[vm->slot] = NULL;
@@ -598,6 +617,7 @@ static void end_locked(struct vm *vm)
 
 	if (!again)
 		note_end(vm);
+	virtio_reset(&vm->board); /* others' packets come to its queues no more */
 	drop_memory(vm);
 	atomic_store(&vm->state, VM_STOPPED);
 	if (again && start_again(vm, since) == OK)
