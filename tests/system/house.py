@@ -65,7 +65,8 @@ def description(vms, **top):
         return node(key, value) if isinstance(value, dict) else f"{key} = {written(key, value)};"
 
     def node(name, properties):
-        return f"{name} {{ " + " ".join(map(line, properties, properties.values())) + " };\n"
+        nodes_last = sorted(properties.items(), key=lambda item: isinstance(item[1], dict))
+        return f"{name} {{ " + " ".join(line(*item) for item in nodes_last) + " };\n"
     inner = "".join(f"{key} = {written(key, value)};\n" for key, value in top.items())
     inner += "".join(node(name, properties) for name, properties in vms.items())
     return "/dts-v1/;\n/ { vms {\n" + inner + "}; };\n"
