@@ -261,7 +261,8 @@ static unsigned hear_any(unsigned i, struct header *h)
 		bytes = r->used.entry[heard[i]++ % SIZE].bytes;
 		if (k == 0) {
 			mem_copy(h, received[i][id], skip);
-			buffers = skip == 12 ? h->buffers : 1;
+			/* Without that QEMU 7.2 leaves what stood there. */
+			buffers = features[i] & F_MRG_RXBUF ? h->buffers : 1;
 		}
 		mem_copy(got + n, received[i][id] + skip, bytes - skip);
 		n += bytes - skip;
@@ -505,6 +506,17 @@ static void test_no_buffers(void)
 	test_ok(send(0, 103) && hear(1, &h) == 103, "the next one arrives");
 }
 
+/* Whether an interrupt of @i comes; then it is acknowledged. */
+static bool interrupts(unsigned i)
+{
+	uint32_t status = 0;
+
+	for (uint64_t end = soon(); !status && csr_read(CSR_TIME) < end;)
+		status = get(i, R_INTERRUPT);
+	set(i, R_ACK, status);
+	return status == 1;
+}
+
 static void test_events(void)
 {
 	start_both(F_EVENT_IDX);
@@ -512,16 +524,12 @@ static void test_events(void)
 		test_skip("no EVENT_IDX");
 		return;
 	}
-	(void)passes(0, 1, 99); /* QEMU interrupts for the first one in any case */
-	set(1, R_ACK, get(1, R_INTERRUPT));
+	test_ok(passes(0, 1, 99) && interrupts(1), "EVENT_IDX: an interrupt for the first");
 	rings[1][RX].avail.used_event = 2; /* the third */
 	test_ok(passes(0, 1, 100), "EVENT_IDX: the second");
 	test_is(get(1, R_INTERRUPT), 0, "EVENT_IDX: no interrupt");
 	test_ok(passes(0, 1, 101), "EVENT_IDX: the third");
-	for (uint64_t end = soon(); !get(1, R_INTERRUPT) && csr_read(CSR_TIME) < end;)
-		continue;
-	test_is(get(1, R_INTERRUPT), 1, "EVENT_IDX: an interrupt");
-	set(1, R_ACK, 1);
+	test_ok(interrupts(1), "EVENT_IDX: an interrupt for it");
 }
 
 /* The host's own network: it answers who asks for its gateway. */
