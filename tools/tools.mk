@@ -17,11 +17,12 @@ LINUX_MODULES = build/linux/modules.cpio
 setup-build setup-test setup-fuzz setup-qemu10: setup-%:
 	@tools/setup $*
 
-# These rules have no prerequisites: what is in the cache stays until it is removed by hand.
+# These rules have no prerequisites: what is in the cache stays until it is removed by hand. Of the
+# modules the one that was wanted last stands for all.
 $(CACHE)/linux/Image $(CACHE)/linux/busybox &:
 	@tools/setup linux
 
-$(CACHE)/modules/versions:
+$(CACHE)/modules/virtio_net.ko:
 	@tools/setup modules
 
 $(CACHE)/libfdt/libfdt.a:
@@ -41,7 +42,7 @@ build/linux/initrd.cpio: guests/linux/init $(CACHE)/linux/busybox tools/tools.mk
 		cpio --quiet --reproducible -o -H newc -R 0:0 >../initrd.tmp
 	@mv build/linux/initrd.tmp $@
 
-build/linux/modules.cpio: $(CACHE)/modules/versions
+build/linux/modules.cpio: $(CACHE)/modules/virtio_net.ko
 	@rm -rf build/linux/with-modules && mkdir -p build/linux/with-modules/modules
 	@cp $(CACHE)/modules/*.ko build/linux/with-modules/modules/
 	@cd build/linux/with-modules && find modules | LC_ALL=C sort | \

@@ -7,10 +7,12 @@
 #include "hyp/arch/cpu.h"
 #include "hyp/boot/boot.h"
 #include "hyp/boot/options.h"
+#include "hyp/dev/virtio_net.h"
 #include "hyp/drv/alarm.h"
 #include "hyp/drv/blk.h"
 #include "hyp/drv/console.h"
 #include "hyp/drv/host.h"
+#include "hyp/drv/net.h"
 #include "hyp/drv/plic.h"
 #include "hyp/drv/serial.h"
 #include "hyp/drv/terminal.h"
@@ -238,6 +240,8 @@ void boot_main(uint64_t boot_hart, uint64_t tree)
 	plic_host_enable(host.uart_irq);
 	serial_init();
 	blk_init();
+	net_init();
+	virtio_net_begin_uplink();
 	alarm_init();
 	ways_probe(host.isa);
 	open_bundle(&bundle);

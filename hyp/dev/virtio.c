@@ -2,8 +2,8 @@
  * What all virtio devices do alike: status, features, notifications, interrupts. See virtio.h.
  *
  * Invariant: with the lock free, a device's line is high exactly while its InterruptStatus isn't 0;
- * no queue is looked at but between DRIVER_OK and the next reset, which ends when none of its chains
- * is under way.
+ * no queue is looked at but between DRIVER_OK and the next reset, which ends when none of its
+ * chains is under way.
  *
  * Next: virtio_mmio.c, how the guest reaches this; virtqueue.c, what is in the guest's memory;
  * virtio_blk.c, a device.
@@ -39,20 +39,36 @@ bool virtio_is_legacy(const struct virtio_device *d)
 	return d->board->virtio_is_legacy;
 }
 
-static void set_interrupts(struct virtio_device *d, uint32_t interrupts)
+static void change_interrupts(struct virtio_device *d, uint32_t fewer, uint32_t more)
 {
-	bool was_high = d->interrupts != 0, is_high = interrupts != 0;
 	unsigned slot = (unsigned)(d - d->board->virtio);
+	bool was_high, is_high;
 
-	d->interrupts = interrupts;
+	lock_take(&d->line_lock);
+	was_high = d->interrupts != 0;
+	d->interrupts = (d->interrupts & ~fewer) | more;
+	is_high = d->interrupts != 0;
 	d->counts.interrupts += is_high && !was_high;
 	if (was_high != is_high)
 		plic_set_line(d->board, BOARD_IRQ_VIRTIO + slot, is_high);
+	lock_release(&d->line_lock);
 }
 
 void virtio_acknowledge(struct virtio_device *d, uint32_t interrupts)
 {
-	set_interrupts(d, d->interrupts & ~interrupts);
+	change_interrupts(d, interrupts, 0);
+}
+
+static void take_inputs(struct virtio_device *d)
+{
+	if (d->inputs_lock)
+		lock_take(d->inputs_lock);
+}
+
+static void release_inputs(struct virtio_device *d)
+{
+	if (d->inputs_lock)
+		lock_release(d->inputs_lock);
 }
 
 /* --- set-up and reset --- */
@@ -72,12 +88,22 @@ void virtio_attach(struct board *b, unsigned slot, const struct virtio_kind *kin
 	d->config_bytes = bytes;
 }
 
-bool virtio_end_queue(struct virtio_device *d, struct virtqueue *q)
+static bool end_queue(struct virtio_device *d, struct virtqueue *q)
 {
 	q->is_ending = q->under_way != 0;
 	if (!q->is_ending)
 		virtqueue_reset(q, d->gs, VIRTQUEUE_SIZE_MAX);
 	return q->is_ending;
+}
+
+bool virtio_end_queue(struct virtio_device *d, struct virtqueue *q)
+{
+	bool again;
+
+	take_inputs(d);
+	again = end_queue(d, q);
+	release_inputs(d);
+	return again;
 }
 
 void virtio_stop(struct virtio_device *d)
@@ -92,10 +118,10 @@ static bool reset(struct virtio_device *d)
 	bool again = false;
 
 	for (unsigned i = 0; i < VIRTIO_QUEUES_MAX; i++)
-		again |= virtio_end_queue(d, &d->queue[i]);
+		again |= end_queue(d, &d->queue[i]);
 	if (again)
 		return true;
-	set_interrupts(d, 0);
+	change_interrupts(d, ~0u, 0);
 	d->accepted = 0;
 	d->offered_word = d->accepted_word = d->queue_chosen = 0;
 	d->queue_align = 0;
@@ -113,7 +139,9 @@ void virtio_reset(struct board *b)
 		lock_take(&d->lock);
 		d->board = b;
 		d->page_bytes = 0;
+		take_inputs(d);
 		(void)reset(d); /* of what was drained */
+		release_inputs(d);
 		lock_release(&d->lock);
 	}
 }
@@ -169,7 +197,7 @@ static void agree(const struct virtio_device *d, struct virtqueue *q)
  * driver accepted; without it there is no DRIVER_OK ("Device Initialization"). Version 1 has no
  * FEATURES_OK.
  */
-bool virtio_set_status(struct virtio_device *d, uint32_t status)
+static bool set_status(struct virtio_device *d, uint32_t status)
 {
 	if (!status)
 		return reset(d);
@@ -184,19 +212,31 @@ bool virtio_set_status(struct virtio_device *d, uint32_t status)
 	return false;
 }
 
+bool virtio_set_status(struct virtio_device *d, uint32_t status)
+{
+	bool again;
+
+	take_inputs(d);
+	again = set_status(d, status);
+	release_inputs(d);
+	return again;
+}
+
 void virtio_begin_queue(struct virtio_device *d, struct virtqueue *q)
 {
+	take_inputs(d);
 	agree(d, q);
 	if ((d->status & VIRTIO_STATUS_FEATURES_OK) || virtio_is_legacy(d))
 		(void)virtqueue_begin(q);
+	release_inputs(d);
 }
 
 /* --- from a notification to the device --- */
 
 static void need_reset(struct virtio_device *d)
 {
-	d->status |= VIRTIO_STATUS_NEEDS_RESET;
-	set_interrupts(d, d->interrupts | INTERRUPT_CONFIG);
+	atomic_fetch_or(&d->status, VIRTIO_STATUS_NEEDS_RESET);
+	change_interrupts(d, 0, INTERRUPT_CONFIG);
 }
 
 bool virtio_is_live(const struct virtio_device *d)
@@ -245,7 +285,7 @@ static bool serve_one(struct virtio_device *d, struct virtqueue *q, uint64_t *co
 void virtio_publish(struct virtio_device *d, struct virtqueue *q)
 {
 	if (virtqueue_publish(q))
-		set_interrupts(d, d->interrupts | INTERRUPT_USED);
+		change_interrupts(d, 0, INTERRUPT_USED);
 	if (q->is_broken)
 		need_reset(d);
 }
@@ -254,7 +294,7 @@ void virtio_changed(struct virtio_device *d)
 {
 	d->generation++;
 	if (d->status & VIRTIO_STATUS_DRIVER_OK)
-		set_interrupts(d, d->interrupts | INTERRUPT_CONFIG);
+		change_interrupts(d, 0, INTERRUPT_CONFIG);
 }
 
 /* A queue that broke meanwhile is left as it is. */
@@ -273,8 +313,8 @@ void virtio_complete(struct virtio_device *d, struct virtqueue *q, uint16_t head
 	virtio_publish(d, q);
 }
 
-/* At most one ring's worth, however fast the guest adds. Returns whether there is more that could be
- * taken now. */
+/* At most one ring's worth, however fast the guest adds. Returns whether there is more that could
+ * be taken now. */
 static bool serve(struct virtio_device *d, struct virtqueue *q)
 {
 	uint64_t cost = 0;
@@ -285,6 +325,8 @@ static bool serve(struct virtio_device *d, struct virtqueue *q)
 			break;
 	again = virtqueue_arm(q);
 	virtio_publish(d, q);
+	if (d->kind->served)
+		d->kind->served(d);
 	return again && !is_full(d);
 }
 

@@ -1,7 +1,8 @@
 /*
  * Virtio devices of the guest board: eight places for one, as on QEMU's virt, each with registers
  * ("Virtio Over MMIO", version 2 or, for old drivers, 1), queues, and a line into the PLIC. What a
- * device does is its kind's: virtio_blk.c, virtio_rng.c. An empty place has DeviceID 0.
+ * device does is its kind's: virtio_blk.c, virtio_net.c, virtio_rng.c. An empty place has DeviceID
+ * 0.
  *
  * Requests begin where the driver notifies, on its hart, and most are done when its store is; see
  * MMIO_AGAIN for what takes long. A device that hands them on to the host's is given the answers
@@ -25,6 +26,7 @@
 
 struct board;
 struct virtio_device;
+struct virtio_net;
 
 /* What became of a request. */
 struct virtio_done {
@@ -51,7 +53,10 @@ struct virtio_kind {
 	 * of new ones, and takes them itself. */
 	uint32_t inputs;
 	void (*refill)(struct virtio_device *d, struct virtqueue *q);
-	/* The driver stores @v, of @width bytes, at @at of the configuration; NULL: it is ignored. */
+	/* Requests were served, and no more are for now; NULL: nothing is to be done then. */
+	void (*served)(struct virtio_device *d);
+	/* The driver stores @v, of @width bytes, at @at of the configuration; NULL: it is ignored.
+	 */
 	void (*configure)(struct virtio_device *d, uint64_t at, uint64_t width, uint32_t v);
 	/* The device is reset: forget what the driver has told. NULL: there is nothing. */
 	void (*reset)(struct virtio_device *d);
@@ -60,13 +65,17 @@ struct virtio_kind {
 /* What was counted since the device is there. */
 struct virtio_counts {
 	uint64_t notifications, interrupts, chains;
-	uint64_t bytes_to, bytes_from;	    /* the guest */
-	uint64_t latency, latency_max;	    /* of what was under way, in units of `time`: sum, most */
-	uint64_t later;			    /* how many that were */
+	uint64_t bytes_to, bytes_from; /* the guest */
+	uint64_t latency, latency_max; /* of what was under way, in units of `time`: sum, most */
+	uint64_t later;		       /* how many that were */
 };
 
 struct virtio_device {
 	struct lock lock;
+	/* Where others fill the queues of .inputs, without .lock: what they hold for that, and who
+	 * changes these queues or .status holds both. NULL: .lock is enough. */
+	struct lock *inputs_lock;
+	struct lock line_lock;		/* .interrupts, and the line that follows them */
 	struct board *board;		/* it is a part of */
 	const struct virtio_kind *kind; /* NULL: an empty place */
 	struct gstage *gs;
@@ -80,13 +89,14 @@ struct virtio_device {
 	uint64_t accepted; /* features */
 	uint32_t offered_word, accepted_word, queue_chosen;
 	uint32_t page_bytes, queue_align; /* version 1; the first outlives the driver's resets */
-	uint32_t status;
-	uint32_t interrupts; /* InterruptStatus */
+	_Atomic uint32_t status;	  /* NEEDS_RESET is added under either lock */
+	uint32_t interrupts;		  /* InterruptStatus */
 	struct virtqueue queue[VIRTIO_QUEUES_MAX];
 
 	unsigned turn; /* the queue that virtio_go_on() begins with */
 	struct virtio_counts counts;
-	struct virtio_blk blk; /* of that kind */
+	struct virtio_blk blk;	/* of that kind */
+	struct virtio_net *net; /* of that kind */
 };
 
 /**
@@ -134,7 +144,8 @@ void virtio_changed(struct virtio_device *d);
 
 /* What the registers do (virtio_mmio.c); the device's lock is held, and it is no empty place. */
 
-/* The driver's write to Status, which begins with 0 a reset. Returns whether it is to be repeated. */
+/* The driver's write to Status, which begins with 0 a reset. Returns whether it is to be repeated.
+ */
 bool virtio_set_status(struct virtio_device *d, uint32_t status);
 
 /* The driver's notification of @queue. Returns whether it is to notify again, for the rest. */
@@ -145,8 +156,8 @@ void virtio_acknowledge(struct virtio_device *d, uint32_t interrupts);
 /* Whether it has the registers of version 1 ("Legacy interface"). */
 bool virtio_is_legacy(const struct virtio_device *d);
 
-/* Begin to use @q as it is set up, if it can be; as after reset again, unless that is to be repeated,
- * which is returned. */
+/* Begin to use @q as it is set up, if it can be; as after reset again, unless that is to be
+ * repeated, which is returned. */
 void virtio_begin_queue(struct virtio_device *d, struct virtqueue *q);
 bool virtio_end_queue(struct virtio_device *d, struct virtqueue *q);
 
@@ -162,8 +173,8 @@ void virtio_blk_attach(struct board *b, unsigned slot, struct gstage *gs,
 
 /**
  * The same of a disk of the host's, for VM @owner of @vcpus harts. @pool pays for requests.
- * Returns OK; ERR_MISSING, ERR_OVERLAP, ERR_FULL, ERR_UNSUPPORTED: it can't have that disk, which was
- * said on the log; ERR_NOMEM.
+ * Returns OK; ERR_MISSING, ERR_OVERLAP, ERR_FULL, ERR_UNSUPPORTED: it can't have that disk, which
+ * was said on the log; ERR_NOMEM.
  */
 MUST_USE enum err virtio_blk_attach_host(struct board *b, unsigned slot, struct gstage *gs,
 					 const struct virtio_disk *disk, struct frame_pool *pool,

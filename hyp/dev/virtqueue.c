@@ -182,6 +182,12 @@ void virtqueue_push(struct virtqueue *q, uint16_t head, uint32_t bytes)
 	q->pushed++;
 }
 
+void virtqueue_undo(struct virtqueue *q, uint16_t popped, uint16_t pushed)
+{
+	q->popped = (uint16_t)(q->popped - popped);
+	q->pushed = (uint16_t)(q->pushed - pushed);
+}
+
 /* Whether @event is among the counts that led from @before to @after. */
 static bool passed(uint16_t event, uint16_t before, uint16_t after)
 {
@@ -261,6 +267,21 @@ uint64_t virtqueue_piece(struct virtqueue_cursor *c, uint64_t bytes, gpa_t *at)
 		bytes = room;
 	c->offset += (uint32_t)bytes;
 	return bytes;
+}
+
+const void *virtqueue_next(struct virtqueue_cursor *c, uint64_t most, uint64_t *n)
+{
+	struct virtqueue_cursor at_first = *c;
+	gpa_t at;
+	uint64_t room;
+
+	*n = virtqueue_piece(c, most, &at);
+	room = PAGE_SIZE - at.v % PAGE_SIZE;
+	if (*n > room) {
+		*c = at_first;
+		*n = virtqueue_piece(c, room, &at);
+	}
+	return *n ? gstage_pointer(c->gs, at, ACCESS_LOAD) : NULL;
 }
 
 bool virtqueue_take(struct virtqueue_cursor *c, void *to, uint64_t bytes)

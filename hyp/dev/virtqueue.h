@@ -76,6 +76,9 @@ enum virtqueue_state virtqueue_pop(struct virtqueue *q, struct virtqueue_chain *
  */
 void virtqueue_push(struct virtqueue *q, uint16_t head, uint32_t bytes);
 
+/* The last @popped chains that were taken, and @pushed that weren't shown, are as if they never were. */
+void virtqueue_undo(struct virtqueue *q, uint16_t popped, uint16_t pushed);
+
 /**
  * Show the driver what was pushed. Returns whether it wants an interrupt for that.
  */
@@ -112,6 +115,11 @@ bool virtqueue_give(struct virtqueue_cursor *c, const void *from, uint64_t bytes
 
 /* Up to @bytes that lie together, at *@at, which are passed. Returns how many; 0: none are left. */
 uint64_t virtqueue_piece(struct virtqueue_cursor *c, uint64_t bytes, gpa_t *at);
+/**
+ * Up to @most bytes from here on that lie together, in one page: passed, to be read at once. How
+ * many in *@n. NULL: none are left, or memory ran out.
+ */
+const void *virtqueue_next(struct virtqueue_cursor *c, uint64_t most, uint64_t *n);
 
 /* Pass @bytes, of those that are left. */
 void virtqueue_skip(struct virtqueue_cursor *c, uint64_t bytes);

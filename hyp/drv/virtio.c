@@ -15,6 +15,8 @@
 #include "hyp/lib/log.h"
 
 #define INTERRUPT_CONFIG 2u
+#define AVAIL_NO_INTERRUPT 1u
+#define USED_NO_NOTIFY	   1u
 
 /* A queue's memory, behind its descriptors. */
 struct avail {
@@ -137,6 +139,17 @@ static volatile struct used *used_of(const struct virtq *q)
 	return (volatile struct used *)(q->memory + align_up(18u * q->size + 6, 4));
 }
 
+/* used_event lies behind the available ring's entries, avail_event behind the used ring's. */
+static volatile uint16_t *used_event_of(const struct virtq *q)
+{
+	return &avail_of(q)->id[q->size];
+}
+
+static volatile uint16_t *avail_event_of(const struct virtq *q)
+{
+	return (volatile uint16_t *)&used_of(q)->chain[q->size];
+}
+
 static void put_address(const struct virtio *d, unsigned reg, const volatile void *p)
 {
 	uint64_t at = phys_address((const void *)p).v;
@@ -221,10 +234,40 @@ int virtq_add(struct virtq *q, const struct virtq_part *part, unsigned n)
 	return (int)head;
 }
 
+/* Whether the device wants to hear of what was added since it was last told. */
+static bool is_awaited(struct virtq *q)
+{
+	uint16_t before = q->notified;
+
+	q->notified = q->available;
+	if (!q->has_event_idx)
+		return !(used_of(q)->flags & USED_NO_NOTIFY);
+	return (uint16_t)(q->available - *avail_event_of(q) - 1) <
+	       (uint16_t)(q->available - before);
+}
+
 void virtq_notify(struct virtq *q)
 {
-	fence_all(); /* avail.n before the notification */
-	put(q->device, VIRTIO_REG_QUEUE_NOTIFY, q->index);
+	fence_all(); /* avail.n before the notification, and before its wish is read */
+	if (is_awaited(q))
+		put(q->device, VIRTIO_REG_QUEUE_NOTIFY, q->index);
+}
+
+bool virtq_arm(struct virtq *q)
+{
+	if (q->has_event_idx)
+		*used_event_of(q) = q->used;
+	fence_all(); /* what we wait for before we look whether it has come */
+	return used_of(q)->n != q->used;
+}
+
+/* An event that has just passed comes again after 65536 chains. */
+void virtq_silence(struct virtq *q)
+{
+	if (q->has_event_idx)
+		*used_event_of(q) = (uint16_t)(q->used - 1);
+	else
+		avail_of(q)->flags = AVAIL_NO_INTERRUPT;
 }
 
 /* Put the chain from @head in front of the free ones. */

@@ -2,7 +2,8 @@
  * Memory and string functions.
  *
  * memcpy and memset matter: a guest's first write to a bundle page copies 2 MiB, so whole words
- * go eight at a time. The rest is as short as it can be. -fno-tree-loop-distribute-patterns keeps
+ * go eight at a time; and packets are copied from anywhere to anywhere. The rest is as short as it
+ * can be. -fno-tree-loop-distribute-patterns keeps
  * the compiler from turning these loops into calls of themselves.
  */
 #include "hyp/lib/string.h"
@@ -16,25 +17,61 @@ static bool words_fit(uintptr_t a, uintptr_t b)
 	return ((a | b) & 7) == 0;
 }
 
+/* Both aligned to words. Returns how many bytes are left, fewer than a word. */
+static size_t copy_words(unsigned char *t, const unsigned char *f, size_t bytes)
+{
+	for (; bytes >= 64; bytes -= 64, t += 64, f += 64) {
+		const word *wf = (const word *)f;
+		word *wt = (word *)t;
+		uint64_t a = wf[0], b = wf[1], c = wf[2], d = wf[3];
+		uint64_t e = wf[4], g = wf[5], h = wf[6], i = wf[7];
+
+		wt[0] = a, wt[1] = b, wt[2] = c, wt[3] = d;
+		wt[4] = e, wt[5] = g, wt[6] = h, wt[7] = i;
+	}
+	for (; bytes >= 8; bytes -= 8, t += 8, f += 8)
+		*(word *)t = *(const word *)f;
+	return bytes;
+}
+
+/* @t alone is aligned; a word lies before @f, too. Each word stored is made of the two that it lies
+ * across. Returns how many bytes are left, fewer than two words. */
+static size_t merge_words(unsigned char *t, const unsigned char *f, size_t bytes)
+{
+	unsigned shift = 8 * ((uintptr_t)f & 7);
+	const word *wf = (const word *)(f - ((uintptr_t)f & 7));
+	uint64_t low = *wf++;
+
+	for (; bytes >= 16; bytes -= 8, t += 8) {
+		uint64_t high = *wf++;
+
+		*(word *)t = low >> shift | high << (64 - shift);
+		low = high;
+	}
+	return bytes;
+}
+
+#define FEW 32 /* bytes that aren't worth the trouble */
+
 void *memcpy(void *to, const void *from, size_t bytes)
 {
 	unsigned char *t = to;
 	const unsigned char *f = from;
+	size_t left = bytes;
 
 	if (words_fit((uintptr_t)t, (uintptr_t)f)) {
-		for (; bytes >= 64; bytes -= 64, t += 64, f += 64) {
-			const word *wf = (const word *)f;
-			word *wt = (word *)t;
-			uint64_t a = wf[0], b = wf[1], c = wf[2], d = wf[3];
-			uint64_t e = wf[4], g = wf[5], h = wf[6], i = wf[7];
+		left = copy_words(t, f, bytes);
+	} else if (bytes >= FEW) {
+		size_t head = 16 - ((uintptr_t)t & 7);
 
-			wt[0] = a, wt[1] = b, wt[2] = c, wt[3] = d;
-			wt[4] = e, wt[5] = g, wt[6] = h, wt[7] = i;
-		}
-		for (; bytes >= 8; bytes -= 8, t += 8, f += 8)
-			*(word *)t = *(const word *)f;
+		for (bytes -= head; head--;)
+			*t++ = *f++;
+		left = words_fit((uintptr_t)f, 0) ? copy_words(t, f, bytes)
+						  : merge_words(t, f, bytes);
 	}
-	while (bytes--)
+	t += bytes - left;
+	f += bytes - left;
+	while (left--)
 		*t++ = *f++;
 	return to;
 }

@@ -5,9 +5,11 @@
 #include "hyp/trap/trap.h"
 
 #include "hyp/arch/cpu.h"
+#include "hyp/dev/virtio_net.h"
 #include "hyp/drv/alarm.h"
 #include "hyp/drv/blk.h"
 #include "hyp/drv/host.h"
+#include "hyp/drv/net.h"
 #include "hyp/drv/plic.h"
 #include "hyp/drv/serial.h"
 #include "hyp/drv/terminal.h"
@@ -35,6 +37,18 @@ static void serve_monitor(void)
 	timer_host_set(TIMER_MONITOR, monitor_deadline());
 }
 
+/* While more comes than is handed on at once, guests have this long in between. */
+#define UPLINK_PAUSE_US 100
+
+static void serve_uplink(void)
+{
+	uint64_t again = TIMER_NEVER;
+
+	if (virtio_net_uplink())
+		again = csr_read(CSR_TIME) + host.timebase * UPLINK_PAUSE_US / 1000000;
+	timer_host_set(TIMER_UPLINK, again);
+}
+
 /* It has come for the guest, for the scheduler, or, on QEMU 7.2, for nobody any more. */
 enum outcome host_irq_timer(struct vcpu *v)
 {
@@ -46,6 +60,8 @@ enum outcome host_irq_timer(struct vcpu *v)
 		atomic_fetch_or(&v->requests, VCPU_REQ_SCHED);
 	if (timer_host_came(TIMER_MONITOR, now))
 		serve_monitor();
+	if (timer_host_came(TIMER_UPLINK, now))
+		serve_uplink();
 	return OUTCOME_RESUME;
 }
 
@@ -84,6 +100,8 @@ enum outcome host_irq_external(struct vcpu *v)
 			virtio_blk_finish(disk);
 		if (source == host.uart_irq || serial_interrupt(source) || alarm_interrupt(source))
 			serve_terminal();
+		else if (net_interrupt(source))
+			serve_uplink();
 		plic_host_complete(source);
 	}
 	return OUTCOME_RESUME;

@@ -281,6 +281,40 @@ static enum err read_disks(const struct bundle *b, int node, struct vm_config *c
 	return OK;
 }
 
+static enum err read_net(const struct bundle *b, int node, const char *vm, struct switch_rules *net)
+{
+	int n = 0;
+	const uint8_t *mac = fdt_getprop(fit_of(b), node, "mac", &n);
+
+	if (!mac || n != MAC_BYTES)
+		return refuse(ERR_FORMAT, vm, "mac of a net");
+	*net = (struct switch_rules){
+		.mac = mac_read(mac),
+		.is_isolated = fdt_getprop(fit_of(b), node, "isolated", NULL) != NULL,
+		.is_private = fdt_getprop(fit_of(b), node, "private", NULL) != NULL,
+		.any_mac = fdt_getprop(fit_of(b), node, "any-mac", NULL) != NULL,
+	};
+	return !net->mac || mac_is_group(net->mac) ? refuse(ERR_RANGE, vm, "mac of a net") : OK;
+}
+
+static enum err read_nets(const struct bundle *b, int node, struct vm_config *c)
+{
+	int nets = fdt_subnode_offset(fit_of(b), node, "nets"), net;
+
+	if (nets < 0)
+		return OK;
+	fdt_for_each_subnode (net, fit_of(b), nets) {
+		enum err e = ERR_FULL;
+
+		if (c->disks + c->nets == VM_NETS_MAX)
+			return refuse(e, c->name, "nets");
+		e = read_net(b, net, c->name, &c->net[c->nets++]);
+		if (e)
+			return e;
+	}
+	return OK;
+}
+
 static enum err read_choices(const void *fit, int node, struct vm_config *c)
 {
 	c->choices = choices_default();
@@ -368,7 +402,9 @@ enum err bundle_read(const struct bundle *b, unsigned i, unsigned harts, struct 
 		return e;
 	choices_from_options(&c->choices, b->args);
 	e = read_files(b, node, c);
-	return e ? e : read_disks(b, node, c);
+	if (e || (e = read_disks(b, node, c)))
+		return e;
+	return read_nets(b, node, c);
 }
 
 static uint64_t order_of(const void *fit, int node)

@@ -12,6 +12,7 @@
 
 #include "hyp/arch/addr.h"
 #include "hyp/arch/pte.h"
+#include "hyp/dev/switch.h"
 #include "hyp/dev/virtio_blk.h"
 #include "hyp/lib/err.h"
 #include "hyp/mm/frame.h"
@@ -22,6 +23,7 @@
 #define VM_NAME_MAX    31 /* letters, digits and ._- */
 #define VM_WEIGHT_MAX  10000
 #define VM_DISKS_MAX   7 /* the last place on the board is the entropy device's */
+#define VM_NETS_MAX    7 /* with the disks */
 
 struct vm_file {
 	hpa_t at;
@@ -34,6 +36,8 @@ struct vm_config {
 	struct vm_file kernel, initrd;
 	struct virtio_disk disk[VM_DISKS_MAX];
 	unsigned disks;
+	struct switch_rules net[VM_NETS_MAX];
+	unsigned nets;
 	uint64_t memory;
 	unsigned vcpus;
 	unsigned weight;   /* its share of the harts, against the others': 1 to VM_WEIGHT_MAX */

@@ -7,6 +7,7 @@
 #include "hyp/vm/vm.h"
 
 #include "hyp/arch/cpu.h"
+#include "hyp/dev/virtio_net.h"
 #include "hyp/drv/host.h"
 #include "hyp/drv/terminal.h"
 #include "hyp/lib/exit.h"
@@ -233,7 +234,8 @@ static enum err start_stopped(struct vm *vm)
 	return e;
 }
 
-/* What it costs since @since is the guest's, or one that ends in a loop would take it from others. */
+/* What it costs since @since is the guest's, or one that ends in a loop would take it from others.
+ */
 static enum err start_again(struct vm *vm, uint64_t since)
 {
 	enum err e = prepare_start(vm);
@@ -334,6 +336,20 @@ static enum err attach_disk(struct vm *vm, unsigned i)
 	return OK;
 }
 
+static enum err attach_nets(struct vm *vm, unsigned slot)
+{
+	const struct vm_config *c = &vm->config;
+
+	for (unsigned i = 0; i < c->nets; i++) {
+		enum err e = virtio_net_attach(&vm->board, slot + i, &vm->gstage, &c->net[i],
+					       &vm->fixed);
+
+		if (e)
+			return refuse(vm, e, "nets");
+	}
+	return OK;
+}
+
 /* Disks come first, where small kernels look for theirs. */
 static enum err attach_devices(struct vm *vm)
 {
@@ -345,7 +361,7 @@ static enum err attach_devices(struct vm *vm)
 		e = attach_disk(vm, i);
 	if (!e && c->choices.word[CHOICE_RNG] == RNG_ON)
 		virtio_rng_attach(&vm->board, VIRTIO_SLOTS - 1, &vm->gstage);
-	return e;
+	return e ? e : attach_nets(vm, c->disks);
 }
 
 /* Everything that lives as long as the VM is in frames of its own pool. */
@@ -615,6 +631,7 @@ static void end_locked(struct vm *vm)
 	if (!again)
 		note_end(vm);
 	virtio_drain(&vm->board);
+	virtio_reset(&vm->board); /* others' packets come to its queues no more */
 	drop_memory(vm);
 	atomic_store(&vm->state, VM_STOPPED);
 	if (again && start_again(vm, since) == OK)

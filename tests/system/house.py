@@ -54,11 +54,19 @@ def written(name, value):
 
 
 def description(vms, **top):
-    """The source that describes @vms, properties by name, and what /vms itself says."""
+    """The source that describes @vms, properties by name, and what /vms itself says.
+
+    A property that is True is a flag; one that is a dictionary, a node.
+    """
+    def line(key, value):
+        key = key.replace("_", "-")
+        if value is True:
+            return f"{key};"
+        return node(key, value) if isinstance(value, dict) else f"{key} = {written(key, value)};"
+
     def node(name, properties):
-        return (f"{name} {{ "
-                + " ".join(f"{key.replace('_', '-')} = {written(key, value)};"
-                           for key, value in properties.items()) + " };\n")
+        nodes_last = sorted(properties.items(), key=lambda item: isinstance(item[1], dict))
+        return f"{name} {{ " + " ".join(line(*item) for item in nodes_last) + " };\n"
     inner = "".join(f"{key} = {written(key, value)};\n" for key, value in top.items())
     inner += "".join(node(name, properties) for name, properties in vms.items())
     return "/dts-v1/;\n/ { vms {\n" + inner + "}; };\n"

@@ -34,7 +34,8 @@ def fit_source(description, nodes):
     for vm in description.vms.values():
         lines += [f"{vm.name} {{"]
         lines += [f"{key} = {value};" for key, value in fit_properties(vm, nodes) if value]
-        lines += [*fit_disks(vm, nodes, host_disks(description.vms.values())), "};"]
+        lines += [*fit_disks(vm, nodes, host_disks(description.vms.values())), *fit_nets(vm),
+                  "};"]
     return "\n".join(lines + ["};", "};", ""])
 
 
@@ -73,6 +74,22 @@ def fit_disks(vm, nodes, hosts):
             yield f"serial = {quote(disk.serial)};"
         if disk.readonly:
             yield "readonly;"
+        yield "};"
+    yield "};"
+
+
+def fit_nets(vm):
+    """A VM's nets in a bundle, likewise."""
+    if not vm.nets:
+        return
+    yield "nets {"
+    for index, net in enumerate(vm.nets):
+        yield f"net-{index} {{"
+        yield f"mac = [{net.mac.replace(':', ' ')}];"
+        for said, flag in ((net.isolated, "isolated"), (net.private, "private"),
+                           (net.any_mac, "any-mac")):
+            if said:
+                yield f"{flag};"
         yield "};"
     yield "};"
 

@@ -14,6 +14,7 @@ import subprocess
 from launcher.common import BUILD, MAX_HARTS, MAX_VMS, MAX_WEIGHT, bad_file, round_up, tool
 from launcher.disks import MAX_DISKS, MAX_SERIAL, Disk, check_disk
 from launcher.gpt import MAX_LABEL
+from launcher.nets import Net, forward, ip_address, mac_address
 
 
 class Vm:
@@ -25,6 +26,7 @@ class Vm:
         self.vcpus = self.memory = self.isa_mask = self.sbi_mask = None
         self.weight = self.affinity = self.order = None
         self.disks = []
+        self.nets = []
         for choice in CHOICES:
             setattr(self, attribute(choice), None)
 
@@ -158,6 +160,12 @@ PROPERTIES = {
 DISK_PROPERTIES = {"file": ("file", text), "serial": ("serial", serial),
                    "readonly": ("readonly", flag), "host": ("host", flag),
                    "partition": ("partition", label)}
+# The same for a net's node and Net.
+NET_PROPERTIES = {"mac": ("mac", lambda value: mac_address(text(value))),
+                  "isolated": ("isolated", flag), "private": ("private", flag),
+                  "any-mac": ("any_mac", flag),
+                  "address": ("address", lambda value: ip_address(text(value))),
+                  "forward": ("forward", lambda value: list(map(forward, words(value))))}
 # The same for /vms itself and Description.
 TOP_PROPERTIES = {"default": ("default", words), "end": ("end", one_of(*ENDS))}
 
@@ -209,11 +217,13 @@ def read_vm(path, name, properties, children):
     if not VM_NAME.fullmatch(name):
         raise bad_file(f"{where}: a VM's name is up to 31 letters, digits and . _ -")
     for child in children:
-        if child != "disks":
+        if child not in ("disks", "nets"):
             raise bad_file(f"{where}: unknown node {child}")
     vm = Vm(name)
     if "disks" in children:
         vm.disks = read_disks(path, f"{where}/disks", *children["disks"])
+    if "nets" in children:
+        vm.nets = read_nets(f"{where}/nets", *children["nets"])
     take_properties(where, PROPERTIES, properties, vm)
     if not vm.kernel:
         raise bad_file(f"{where}: no kernel")
@@ -270,6 +280,20 @@ def read_disk(path, where, properties, children):
         raise bad_file(f"{where} {error}") from None
     disk.file = expand_path(where, path, disk.file)
     return disk
+
+
+def read_nets(where, properties, children):
+    if properties:
+        raise bad_file(f"{where}: unknown property {next(iter(properties))}; it holds nodes")
+    return [read_net(f"{where}/{name}", name, *node) for name, node in children.items()]
+
+
+def read_net(where, name, properties, children):
+    net = Net(name)
+    for child in children:
+        raise bad_file(f"{where}: unknown node {child}")
+    take_properties(where, NET_PROPERTIES, properties, net)
+    return net
 
 
 def cache_dir():

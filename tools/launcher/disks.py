@@ -13,6 +13,7 @@ import re
 
 from launcher.common import bad_file
 from launcher.gpt import MAX_LABEL, find_partition
+from launcher.nets import bare_nets
 
 MAX_DISKS = 7    # of a VM; the last of the board's eight places is the entropy device's
 MAX_SERIAL = 20  # bytes
@@ -118,8 +119,8 @@ def bare_drive(name, disk):
 
 
 def bare_devices(vm):
-    """QEMU's own devices like those that Gnomon gives a VM with disks, in the same places."""
-    if not vm.disks:
+    """QEMU's own devices like those that Gnomon gives a VM with any, in the same places."""
+    if not vm.disks and not vm.nets:
         return []
     legacy = "true" if vm.virtio == "legacy" else "false"
     devices = ["-global", f"virtio-mmio.force-legacy={legacy}"]
@@ -130,6 +131,7 @@ def bare_devices(vm):
         devices += [*bare_drive(name, disk),
                     "-device", f"virtio-blk-device,drive={name},bus=virtio-mmio-bus.{index}"
                     + serial + (f",num-queues={min(vm.vcpus, MAX_QUEUES)}" if disk.host else "")]
+    devices += bare_nets(vm)
     if vm.rng != "off":
         devices += ["-device", f"virtio-rng-device,bus=virtio-mmio-bus.{MAX_DISKS}"]
     return devices

@@ -10,6 +10,7 @@ import re
 from launcher.common import BUILD, GIB, KIB, MAX_HARTS, MAX_WEIGHT, MIB
 from launcher.descriptions import CHOICES, ENDS, GSTAGE_MODES, SBI_NAMES
 from launcher.disks import disk_option
+from launcher.nets import forward_option
 
 
 EPILOG = """\
@@ -113,6 +114,11 @@ def add_guest_options(parser):
                     help="a disk with what is in the file; writes stay in memory, and are lost"
                          " with the VM; with host, the file, or a partition in it, itself: writes"
                          " go there and stay; again for another one")
+    vm.add_argument("--net", action="store_true", default=None,
+                    help="a network device, with the host's network behind it")
+    vm.add_argument("--forward", type=forward_option, action="append", metavar="HOST:GUEST",
+                    help="with the same, let who connects to this port of the host (at 127.0.0.1)"
+                         " reach that one of the guest, at 10.0.2.15; again for another one")
     vm.add_argument("--virtio", choices=CHOICES["virtio"],
                     help="whether virtio-mmio is version 2 (default) or 1, for old drivers")
     vm.add_argument("--rng", choices=CHOICES["rng"],
