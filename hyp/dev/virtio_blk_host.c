@@ -352,8 +352,11 @@ static enum err claim(struct virtio_blk *b)
 	enum err e = blk_claim(b->host, &b->claim, &other);
 
 	if (e == ERR_OVERLAP)
-		return refuse(b->claim.owner, &b->disk, e, other->owner);
-	return e ? refuse(b->claim.owner, &b->disk, e, "users") : OK;
+		log_error("%s: the host's disk %s: VM %s has it, and one of the two writes",
+			  b->claim.owner, b->disk.host, other->owner);
+	else if (e)
+		return refuse(b->claim.owner, &b->disk, e, "users");
+	return e;
 }
 
 static enum err make_slots(struct virtio_blk *b)
