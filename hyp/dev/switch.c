@@ -13,10 +13,10 @@
 
 struct switch_port switch_ports[SWITCH_PORTS];
 const char *const switch_drop_names[DROPS] = {
-	[DROP_MALFORMED] = "malformed",
+	[DROP_MALFORMED] = "bad",
 	[DROP_SPOOFED] = "spoofed",
-	[DROP_NOT_READY] = "not_ready",
-	[DROP_NO_ROOM] = "no_room",
+	[DROP_NOT_READY] = "absent",
+	[DROP_NO_ROOM] = "full",
 };
 
 static struct lock table_lock;

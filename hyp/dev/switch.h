@@ -60,7 +60,7 @@ enum switch_drop {
 	DROP_NO_ROOM,	/* the receiver has no buffers left */
 	DROPS,
 };
-extern const char *const switch_drop_names[DROPS];
+extern const char *const switch_drop_names[DROPS]; /* of up to 8 letters */
 
 struct switch_count {
 	uint64_t packets, bytes;

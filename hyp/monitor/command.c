@@ -33,7 +33,7 @@ struct kind {
 };
 
 static const struct command *const tables[] = { vm_commands, vcpu_commands, cost_commands,
-						machine_commands };
+						net_commands, machine_commands };
 
 const char *vcpu_name(const struct vcpu *v, char to[VCPU_NAME])
 {

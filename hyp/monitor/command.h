@@ -34,7 +34,8 @@ struct command {
 };
 
 /* By kind of command; each ends with a row of NULL. */
-extern const struct command machine_commands[], vm_commands[], vcpu_commands[], cost_commands[];
+extern const struct command machine_commands[], vm_commands[], vcpu_commands[], cost_commands[],
+	net_commands[];
 
 /* "VM.N", in @to. Returns @to. */
 const char *vcpu_name(const struct vcpu *v, char to[VCPU_NAME]);

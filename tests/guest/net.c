@@ -558,90 +558,47 @@ static void test_uplink(void)
 	test_ok(is_same(got, mac[0], 6), "to who asked");
 }
 
-/* Each spoils the chain of a good packet, which begins at descriptor 0 of @r. */
-static void loop(struct rings *r)
-{
-	r->desc[0].flags |= NEXT;
-}
+/* How the chain of a good packet, at descriptor 0, is spoilt. */
+enum where { AS_IT_IS, BEHIND_RAM, OVER_THE_END, WRAPPING, IN_TABLE };
+#define SAME ~0u
 
-static void next_outside(struct rings *r)
-{
-	r->desc[0].flags |= NEXT;
-	r->desc[0].next = 0xffff;
-}
-
-static void head_outside(struct rings *r)
-{
-	r->avail.id[0] = SIZE;
-}
-
-static void index_jumps(struct rings *r)
-{
-	r->avail.n = (uint16_t)(r->avail.n + SIZE + 5);
-}
-
-static void outside_ram(struct rings *r)
-{
-	r->desc[0].at = board.ram_base + board.ram_bytes;
-}
-
-static void over_the_end(struct rings *r)
-{
-	r->desc[0].at = board.ram_base + board.ram_bytes - 64;
-}
-
-static void wrapping(struct rings *r)
-{
-	r->desc[0].at = ~0ul - 63;
-}
-
-static void huge(struct rings *r)
-{
-	r->desc[0].bytes = 0xfffffff0;
-}
-
-static void no_header(struct rings *r)
-{
-	r->desc[0].bytes = 5;
-}
-
-static void no_bytes(struct rings *r)
-{
-	r->desc[0].bytes = 0;
-}
-
-static void other_way(struct rings *r)
-{
-	r->desc[0].flags ^= WRITE;
-}
-
-static void looping_table(struct rings *r)
-{
-	for (unsigned i = 0; i < SIZE; i++)
-		table[i] = (struct desc){ (uint64_t)received, 8,
-					  (uint16_t)(NEXT | (r->desc[0].flags & WRITE)),
-					  (uint16_t)((i + 1) % SIZE) };
-	r->desc[0] = (struct desc){ (uint64_t)table, sizeof(table), INDIRECT, 0 };
-}
-
-static const struct {
+static const struct bad {
 	const char *name;
-	void (*spoil)(struct rings *r);
+	enum where where;
+	uint32_t bytes;
+	uint16_t toggles, next; /* flags */
+	uint16_t head, jump;	/* in the available ring; how far its index is ahead */
 	bool qemu_aborts;
 } bad[] = {
-	{ "a loop", loop, false },
-	{ "next outside the table", next_outside, false },
-	{ "a head outside the table", head_outside, false },
-	{ "an index that jumps", index_jumps, false },
-	{ "bytes outside RAM", outside_ram, false },
-	{ "bytes over the end of RAM", over_the_end, false },
-	{ "bytes that wrap", wrapping, false },
-	{ "4 GiB", huge, false },
-	{ "no header", no_header, true },
-	{ "no bytes", no_bytes, true },
-	{ "read for written", other_way, false },
-	{ "a table that loops", looping_table, false },
+	{ "a loop", AS_IT_IS, SAME, NEXT, 0, 0, 0, false },
+	{ "next outside the table", AS_IT_IS, SAME, NEXT, 0xffff, 0, 0, false },
+	{ "a head outside the table", AS_IT_IS, SAME, 0, 0, SIZE, 0, false },
+	{ "an index that jumps", AS_IT_IS, SAME, 0, 0, 0, SIZE + 5, false },
+	{ "bytes behind RAM", BEHIND_RAM, SAME, 0, 0, 0, 0, false },
+	{ "bytes over the end of RAM", OVER_THE_END, SAME, 0, 0, 0, 0, false },
+	{ "bytes that wrap", WRAPPING, SAME, 0, 0, 0, 0, false },
+	{ "4 GiB", AS_IT_IS, 0xfffffff0, 0, 0, 0, 0, false },
+	{ "no header", AS_IT_IS, 5, 0, 0, 0, 0, true },
+	{ "no bytes", AS_IT_IS, 0, 0, 0, 0, 0, true },
+	{ "read for written", AS_IT_IS, SAME, WRITE, 0, 0, 0, false },
+	{ "a table that loops", IN_TABLE, sizeof(table), INDIRECT, 0, 0, 0, false },
 };
+
+static void spoil(struct rings *r, const struct bad *b)
+{
+	uint64_t end = board.ram_base + board.ram_bytes;
+	uint64_t at[] = { r->desc[0].at, end, end - 64, ~0ul - 63, (uint64_t)table };
+	uint16_t flags = r->desc[0].flags;
+
+	for (unsigned i = 0; i < SIZE; i++)
+		table[i] = (struct desc){ (uint64_t)received, 8, (uint16_t)(NEXT | flags),
+					  (uint16_t)((i + 1) % SIZE) };
+	r->desc[0] = (struct desc){ at[b->where], b->bytes == SAME ? r->desc[0].bytes : b->bytes,
+				    (uint16_t)(flags ^ b->toggles), b->next };
+	r->avail.id[0] = b->head;
+	r->avail.n = (uint16_t)(r->avail.n + b->jump);
+	barrier();
+}
 
 static void test_bad(void)
 {
@@ -653,15 +610,13 @@ static void test_bad(void)
 		start_both(F_INDIRECT);
 		(void)make(0, mac[1], 100, 1);
 		queue_up(0, 100);
-		bad[i].spoil(&rings[0][TX]);
-		barrier();
+		spoil(&rings[0][TX], &bad[i]);
 		(void)settle(0);
 		test_ok(works(), "sending: %s: works after a reset", bad[i].name);
 		start(0, 0);
 		start(1, F_INDIRECT | F_MRG_RXBUF);
 		listen(1, 0, BUFFER);
-		bad[i].spoil(&rings[1][RX]);
-		barrier();
+		spoil(&rings[1][RX], &bad[i]);
 		set(1, R_NOTIFY, RX);
 		(void)make(0, mac[1], 100, 1);
 		(void)send(0, 100);

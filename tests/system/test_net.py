@@ -144,6 +144,9 @@ def test_spoofing(lan):
                    f" ip link set eth0 down; ip link set eth0 address {own};"
                    " ip link set eth0 up; cat /tmp/said")
     assert lost(said) == 100
+    counts = {row["owner"]: row for row in lan.ask("nets")}
+    assert counts["a"]["mac"] == own and counts["a"]["dropped"]["spoofed"] >= 2, counts
+    assert not counts["b"]["dropped"].get("spoofed"), counts
     assert lost(lan.run("b", "ping -c 2 10.0.2.2")) == 0
     assert lost(lan.run("a", "ping -c 2 10.0.2.16")) == 0
 

@@ -277,7 +277,7 @@ static void completion(void **state)
 	static const struct {
 		const char *line, *common, *list;
 	} rows[] = {
-		{ "", "", "vm  vcpu  mem  top  exits  harts  help  log  version  quit" },
+		{ "", "", "vm  vcpu  mem  top  exits  harts  nets  help  log  version  quit" },
 		{ "v", "", "vm  vcpu  version" },
 		{ "vc", "pu ", "vcpu" },
 		{ "vm s", "", "show  start  stop" },
@@ -530,7 +530,7 @@ static void every_command(void **state)
 		assert_true(strlen(c->help) > 0 && strlen(c->usage) + strlen(c->help) < 100);
 		assert_non_null(c->run);
 	}
-	assert_int_equal(n, 19);
+	assert_int_equal(n, 20);
 }
 
 int main(void)
