@@ -207,6 +207,8 @@ bool virtio_notify(struct virtio_device *d, uint32_t queue)
 
 	if (queue >= d->queues || !virtio_is_live(d))
 		return false;
+	if (d->kind->notified)
+		return d->kind->notified(d, queue);
 	if (!(d->kind->inputs & 1u << queue))
 		return serve(d, q);
 	d->kind->refill(d, q);

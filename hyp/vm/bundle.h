@@ -13,6 +13,7 @@
 #include "hyp/arch/addr.h"
 #include "hyp/arch/pte.h"
 #include "hyp/dev/virtio_blk.h"
+#include "hyp/dev/virtio_console.h"
 #include "hyp/lib/err.h"
 #include "hyp/mm/frame.h"
 #include "hyp/sched/sched.h"
@@ -34,6 +35,8 @@ struct vm_config {
 	struct vm_file kernel, initrd;
 	struct virtio_disk disk[VM_DISKS_MAX];
 	unsigned disks;
+	const char *port[VIRTIO_CONSOLE_NAMED]; /* names, in the bundle */
+	unsigned ports;
 	uint64_t memory;
 	unsigned vcpus;
 	unsigned weight;   /* its share of the harts, against the others': 1 to VM_WEIGHT_MAX */
@@ -47,6 +50,12 @@ struct vm_config {
 	size_t sbi_mask_bytes;
 	struct choices choices;
 };
+
+/* Whether it has a device of consoles and ports. */
+static inline bool vm_has_console(const struct vm_config *c)
+{
+	return c->ports || c->choices.word[CHOICE_CONSOLE] == CONSOLE_ON;
+}
 
 /* Names one after the other, each ended by 0, a comma or the end. */
 struct name_list {

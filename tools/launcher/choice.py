@@ -9,6 +9,7 @@ from launcher.descriptions import (CHOICES, VM_NAME, Description, Vm, attribute,
                                    read_description)
 from launcher.disks import MAX_DISKS
 from launcher.options import names
+from launcher.ports import check_ports, has_console
 
 EMBEDDED_REFUSES = ("vm", "kernel", "initrd", "vcpus", "memory", "gstage_mode", "isa_mask",
                     "sbi_mask", "weight", "affinity")
@@ -22,7 +23,7 @@ def option(name):
 
 def refuse_for_embedded(args):
     """An embedded guest's description is part of Gnomon; options that would change it can't."""
-    for name in (*EMBEDDED_REFUSES, "append", "disk"):
+    for name in (*EMBEDDED_REFUSES, "append", "disk", "port"):
         if getattr(args, name) is not None:
             raise Failure(2, f"{option(name)} has no effect on the embedded guest"
                              f" {args.guest}, whose vcpus are the machine's --harts; to change"
@@ -38,6 +39,7 @@ def override(vm, args):
     if args.append is not None:
         vm.bootargs = args.append
     vm.disks += args.disk or []
+    vm.ports += args.port or []
     if len(vm.disks) > MAX_DISKS:
         raise bad_file(f"VM {vm.name}: {len(vm.disks)} disks; there can be {MAX_DISKS}")
 
@@ -51,7 +53,7 @@ def find_vms(args, wanted, vms):
 
 def options_vm(args, found):
     """The VM that the options of the command line are about; None: there are none."""
-    given = [name for name in (*VM_OPTIONS, "append", "disk")
+    given = [name for name in (*VM_OPTIONS, "append", "disk", "port")
              if getattr(args, name) is not None]
     starting = found.starting()
     if args.vm:
@@ -102,6 +104,10 @@ def complete(vm):
     if not 1 <= vm.vcpus <= MAX_VCPUS:
         raise bad_file(f"VM {vm.name}: {vm.vcpus} vcpus; there can be 1 to {MAX_VCPUS}")
     check_masks(vm)
+    check_ports(vm)
+    if len(vm.disks) + has_console(vm) > MAX_DISKS:
+        raise bad_file(f"VM {vm.name}: {len(vm.disks)} disks and a virtio console are more than the"
+                       f" {MAX_DISKS} devices that there can be")
 
 
 def starting_vms(found):

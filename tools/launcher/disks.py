@@ -10,6 +10,7 @@ import pathlib
 import re
 
 from launcher.common import bad_file
+from launcher.ports import bare_ports, has_console
 
 MAX_DISKS = 7    # of a VM; the last of the board's eight places is the entropy device's
 MAX_SERIAL = 20  # bytes
@@ -58,8 +59,9 @@ def layer_bytes(vm):
 
 
 def bare_devices(vm):
-    """QEMU's own devices like those that Gnomon gives a VM with disks, in the same places."""
-    if not vm.disks:
+    """QEMU's own devices like those that Gnomon gives a VM with disks or ports, in the same
+    places."""
+    if not vm.disks and not has_console(vm):
         return []
     legacy = "true" if vm.virtio == "legacy" else "false"
     devices = ["-global", f"virtio-mmio.force-legacy={legacy}"]
@@ -72,6 +74,7 @@ def bare_devices(vm):
                     + ("readonly=on" if disk.readonly else "snapshot=on"),
                     "-device", f"virtio-blk-device,drive={name},bus=virtio-mmio-bus.{index}"
                     + serial]
+    devices += bare_ports(vm, f"virtio-mmio-bus.{len(vm.disks)}")
     if vm.rng != "off":
         devices += ["-device", f"virtio-rng-device,bus=virtio-mmio-bus.{MAX_DISKS}"]
     return devices
