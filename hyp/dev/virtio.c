@@ -78,6 +78,7 @@ void virtio_attach(struct board *b, unsigned slot, const struct virtio_kind *kin
 {
 	struct virtio_device *d = &b->virtio[slot];
 
+	d->board = b;
 	d->kind = kind;
 	d->queues = queues;
 	d->gs = gs;
@@ -347,6 +348,8 @@ bool virtio_notify(struct virtio_device *d, uint32_t queue)
 	if (queue >= d->queues || !virtio_is_live(d))
 		return false;
 	d->counts.notifications++;
+	if (d->kind->notified)
+		return d->kind->notified(d, queue);
 	if (!(d->kind->inputs & 1u << queue))
 		return serve(d, q);
 	d->kind->refill(d, q);

@@ -55,8 +55,10 @@ struct virtio_kind {
 	void (*refill)(struct virtio_device *d, struct virtqueue *q);
 	/* Requests were served, and no more are for now; NULL: nothing is to be done then. */
 	void (*served)(struct virtio_device *d);
-	/* The driver stores @v, of @width bytes, at @at of the configuration; NULL: it is ignored.
-	 */
+	/* Where it isn't NULL it alone is told of notifications, of each of the queues: it takes the
+	 * chains that it can. Returns whether the driver is to notify again. */
+	bool (*notified)(struct virtio_device *d, unsigned queue);
+	/* The driver stores @v, of @width bytes, at @at of the configuration; NULL: it is ignored. */
 	void (*configure)(struct virtio_device *d, uint64_t at, uint64_t width, uint32_t v);
 	/* The device is reset: forget what the driver has told. NULL: there is nothing. */
 	void (*reset)(struct virtio_device *d);

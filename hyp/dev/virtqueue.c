@@ -169,6 +169,11 @@ enum virtqueue_state virtqueue_pop(struct virtqueue *q, struct virtqueue_chain *
 	return VIRTQUEUE_CHAIN;
 }
 
+void virtqueue_put_back(struct virtqueue *q)
+{
+	q->popped--;
+}
+
 /* --- giving them back --- */
 
 void virtqueue_push(struct virtqueue *q, uint16_t head, uint32_t bytes)

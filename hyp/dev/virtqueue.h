@@ -37,6 +37,8 @@ struct virtqueue {
 	uint16_t seen;	    /* avail.idx when it was last read */
 	uint16_t pushed;    /* chains given back */
 	uint16_t published; /* of those, what the driver was told: used.idx */
+
+	uint64_t taken; /* bytes of the next chain that the device has had already: its own note */
 };
 
 /* A part of a chain: bytes of guest RAM. */
@@ -69,6 +71,9 @@ void virtqueue_reset(struct virtqueue *q, struct gstage *gs, uint16_t size);
 
 /* Take the next chain into @chain. */
 enum virtqueue_state virtqueue_pop(struct virtqueue *q, struct virtqueue_chain *chain);
+
+/* The chain that was taken last waits in the ring as before: it isn't through. */
+void virtqueue_put_back(struct virtqueue *q);
 
 /**
  * Give the chain that begins at @head back, with @bytes written into it. The driver sees it with

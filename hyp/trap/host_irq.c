@@ -69,20 +69,25 @@ static void serve_port(struct port_event e)
 {
 	struct vm *vm = e.port->owner;
 
-	if (vm)
+	if (!vm)
+		monitor_terminal();
+	else if (e.port == &vm->board.uart.port)
 		uart_port_event(&vm->board, e);
 	else
-		monitor_terminal();
+		virtio_console_window_event(&vm->board);
 }
 
 static void serve_terminal(void)
 {
 	struct serial *control = serial_find(SERIAL_CONTROL);
 	struct port_event e;
+	struct board *board;
 
 	terminal_interrupt();
 	while (terminal_next_event(&e))
 		serve_port(e);
+	while ((board = serial_next_owner()) != NULL)
+		virtio_console_turn(board);
 	if (control && serial_take_event(control))
 		monitor_control();
 	timer_host_set(TIMER_MONITOR, monitor_deadline());

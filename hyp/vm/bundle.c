@@ -9,6 +9,7 @@
  */
 #include "hyp/vm/bundle.h"
 
+#include "hyp/dev/virtio.h"
 #include "hyp/drv/host.h"
 #include "hyp/g-stage/gstage.h"
 #include "hyp/lib/fdt.h"
@@ -144,6 +145,18 @@ static enum err read_list(const void *fit, int node, const char *property, const
 	return *bytes && (*list)[*bytes - 1] ? refuse(ERR_FORMAT, vm, property) : OK;
 }
 
+/* It is shown on terminals, and typed. */
+static bool name_is_good(const char *name)
+{
+	size_t n = strnlen(name, VM_NAME_MAX + 1);
+
+	for (size_t i = 0; i < n; i++)
+		if (!(name[i] >= 'a' && name[i] <= 'z') && !(name[i] >= 'A' && name[i] <= 'Z') &&
+		    !(name[i] >= '0' && name[i] <= '9') && (!strchr("._-", name[i]) || !i))
+			return false;
+	return n >= 1 && n <= VM_NAME_MAX;
+}
+
 static enum err read_memory(const void *fit, int node, struct vm_config *c)
 {
 	struct fdt_cells memory = fdt_cells(fit, node, "memory");
@@ -219,8 +232,8 @@ static enum err read_files(const struct bundle *b, int node, struct vm_config *c
 }
 
 /* A string of at most @most characters, that may be left out. */
-static enum err read_short(const void *fit, int node, const char *property, const char *vm, size_t most,
-			   const char **text)
+static enum err read_short(const void *fit, int node, const char *property, const char *vm,
+			   size_t most, const char **text)
 {
 	enum err e = read_text(fit, node, property, vm, text);
 
@@ -250,7 +263,8 @@ static enum err read_disk(const struct bundle *b, int node, const char *vm,
 	const char *image;
 	enum err e;
 
-	*disk = (struct virtio_disk){ .is_readonly = fdt_getprop(fit, node, "readonly", NULL) != NULL };
+	*disk = (struct virtio_disk){ .is_readonly =
+					      fdt_getprop(fit, node, "readonly", NULL) != NULL };
 	if ((e = read_text(fit, node, "image", vm, &image)) ||
 	    (e = read_short(fit, node, "serial", vm, VIRTIO_SERIAL_MAX, &disk->serial)) ||
 	    (e = read_short(fit, node, "host", vm, VIRTIO_SERIAL_MAX, &disk->host)) ||
@@ -306,13 +320,41 @@ static enum err read_nets(const struct bundle *b, int node, struct vm_config *c)
 	fdt_for_each_subnode (net, fit_of(b), nets) {
 		enum err e = ERR_FULL;
 
-		if (c->disks + c->nets == VM_NETS_MAX)
+		if (c->nets == VM_NETS_MAX)
 			return refuse(e, c->name, "nets");
 		e = read_net(b, net, c->name, &c->net[c->nets++]);
 		if (e)
 			return e;
 	}
 	return OK;
+}
+
+static enum err read_ports(const void *fit, int node, struct vm_config *c)
+{
+	const char *list;
+	size_t bytes;
+	enum err e = read_list(fit, node, "ports", c->name, &list, &bytes);
+
+	for (size_t n; !e && bytes; list += n, bytes -= n) {
+		n = strlen(list) + 1;
+		if (c->ports == VIRTIO_CONSOLE_NAMED)
+			return refuse(ERR_FULL, c->name, "ports");
+		if (!name_is_good(list))
+			return refuse(ERR_FORMAT, c->name, "ports");
+		for (unsigned i = 0; i < c->ports; i++)
+			if (strcmp(c->port[i], list) == 0)
+				return refuse(ERR_OVERLAP, c->name, "ports");
+		c->port[c->ports++] = list;
+	}
+	return e;
+}
+
+/* The entropy device has the last place of the board. */
+static enum err check_places(const struct vm_config *c)
+{
+	unsigned devices = c->disks + c->nets + vm_has_console(c);
+
+	return devices < VIRTIO_SLOTS ? OK : refuse(ERR_FULL, c->name, "devices");
 }
 
 static enum err read_choices(const void *fit, int node, struct vm_config *c)
@@ -356,18 +398,6 @@ static bool lists(struct name_list list, const char *wanted)
 	return false;
 }
 
-/* It is shown on terminals, and typed. */
-static bool name_is_good(const char *name)
-{
-	size_t n = strnlen(name, VM_NAME_MAX + 1);
-
-	for (size_t i = 0; i < n; i++)
-		if (!(name[i] >= 'a' && name[i] <= 'z') && !(name[i] >= 'A' && name[i] <= 'Z') &&
-		    !(name[i] >= '0' && name[i] <= '9') && (!strchr("._-", name[i]) || !i))
-			return false;
-	return n >= 1 && n <= VM_NAME_MAX;
-}
-
 static enum err read_name(const struct bundle *b, unsigned i, struct vm_config *c)
 {
 	c->name = name_of(b, i);
@@ -401,10 +431,10 @@ enum err bundle_read(const struct bundle *b, unsigned i, unsigned harts, struct 
 	    (e = read_list(fit, node, "sbi-mask", c->name, &c->sbi_mask, &c->sbi_mask_bytes)))
 		return e;
 	choices_from_options(&c->choices, b->args);
-	e = read_files(b, node, c);
-	if (e || (e = read_disks(b, node, c)))
+	if ((e = read_files(b, node, c)) || (e = read_disks(b, node, c)) ||
+	    (e = read_nets(b, node, c)) || (e = read_ports(fit, node, c)))
 		return e;
-	return read_nets(b, node, c);
+	return check_places(c);
 }
 
 static uint64_t order_of(const void *fit, int node)

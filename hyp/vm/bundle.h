@@ -14,6 +14,7 @@
 #include "hyp/arch/pte.h"
 #include "hyp/dev/switch.h"
 #include "hyp/dev/virtio_blk.h"
+#include "hyp/dev/virtio_console.h"
 #include "hyp/lib/err.h"
 #include "hyp/mm/frame.h"
 #include "hyp/sched/sched.h"
@@ -38,6 +39,8 @@ struct vm_config {
 	unsigned disks;
 	struct switch_rules net[VM_NETS_MAX];
 	unsigned nets;
+	const char *port[VIRTIO_CONSOLE_NAMED]; /* names, in the bundle */
+	unsigned ports;
 	uint64_t memory;
 	unsigned vcpus;
 	unsigned weight;   /* its share of the harts, against the others': 1 to VM_WEIGHT_MAX */
@@ -51,6 +54,12 @@ struct vm_config {
 	size_t sbi_mask_bytes;
 	struct choices choices;
 };
+
+/* Whether it has a device of consoles and ports. */
+static inline bool vm_has_console(const struct vm_config *c)
+{
+	return c->ports || c->choices.word[CHOICE_CONSOLE] == CONSOLE_ON;
+}
 
 /* Names one after the other, each ended by 0, a comma or the end. */
 struct name_list {

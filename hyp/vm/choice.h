@@ -19,6 +19,7 @@ enum choice_name {
 	CHOICE_PATCH,
 	CHOICE_RNG,
 	CHOICE_VIRTIO,
+	CHOICE_CONSOLE,
 	CHOICE_ON_RESET,
 	CHOICE_ON_SHUTDOWN,
 	CHOICE_ON_FAILURE,
@@ -27,6 +28,9 @@ enum choice_name {
 
 /* Those of CHOICE_VIRTIO: the transport's version, 2 or 1. */
 enum { VIRTIO_MODERN, VIRTIO_LEGACY };
+
+/* Those of CHOICE_CONSOLE: whether there is a virtio console. */
+enum { CONSOLE_ON, CONSOLE_OFF };
 
 /* The words of CHOICE_RNG: whether there is an entropy device. */
 enum { RNG_ON, RNG_OFF };

@@ -194,6 +194,7 @@ static void drop_memory(struct vm *vm)
 	uint64_t others = gstage_other_harts(&vm->gstage);
 	struct sbi_harts one;
 
+	virtio_reset(&vm->board); /* they work on other harts, too, and must have no part in it */
 	frame_free_all(&vm->pool);
 	fence_i();
 	while (host_next_hart(&others, &one))
@@ -350,6 +351,19 @@ static enum err attach_nets(struct vm *vm, unsigned slot)
 	return OK;
 }
 
+/* Joined to the host's ends at once, so last of all. @history: of its window, or NULL. */
+static void attach_console(struct vm *vm, unsigned slot, uint8_t *history)
+{
+	const struct vm_config *c = &vm->config;
+	const struct virtio_console_plan plan = { .vm = c->name,
+						  .owner = vm,
+						  .history = history,
+						  .named = c->port,
+						  .named_n = c->ports };
+
+	virtio_console_attach(&vm->board, slot, &vm->gstage, &plan);
+}
+
 /* Disks come first, where small kernels look for theirs. */
 static enum err attach_devices(struct vm *vm)
 {
@@ -364,16 +378,29 @@ static enum err attach_devices(struct vm *vm)
 	return e ? e : attach_nets(vm, c->disks);
 }
 
+/* What a window on the terminal needs; NULL where there is to be none. */
+static enum err new_history(struct frame_pool *pool, bool wanted, uint8_t **history)
+{
+	hpa_t at;
+	enum err e = wanted ? frame_alloc_run(pool, frames_for(PORT_HISTORY), &at) : OK;
+
+	*history = wanted && !e ? phys_pointer(at) : NULL;
+	return e;
+}
+
 /* Everything that lives as long as the VM is in frames of its own pool. */
 static enum err make(const struct vm_config *config, unsigned slot, struct vm **made)
 {
 	struct frame_pool fixed = { .owner = (uint16_t)(1 + 2 * slot) };
+	bool has_hvc = config->choices.word[CHOICE_CONSOLE] == CONSOLE_ON;
+	uint8_t *history, *hvc_history;
 	struct vm *vm;
-	hpa_t at, history;
+	hpa_t at;
 	enum err e;
 
 	if ((e = frame_alloc_run(&fixed, frames_for(sizeof(*vm)), &at)) ||
-	    (e = frame_alloc_run(&fixed, frames_for(PORT_HISTORY), &history))) {
+	    (e = new_history(&fixed, true, &history)) ||
+	    (e = new_history(&fixed, has_hvc, &hvc_history))) {
 		frame_free_all(&fixed);
 		return e;
 	}
@@ -404,7 +431,9 @@ static enum err make(const struct vm_config *config, unsigned slot, struct vm **
 		frame_free_all(&fixed);
 		return e;
 	}
-	uart_attach(&vm->board, vm->config.name, vm, phys_pointer(history));
+	uart_attach(&vm->board, vm->config.name, vm, history);
+	if (vm_has_console(config))
+		attach_console(vm, config->disks + config->nets, hvc_history);
 	*made = vm;
 	return OK;
 }

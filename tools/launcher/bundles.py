@@ -53,6 +53,7 @@ def fit_properties(vm, nodes):
     yield "gstage-mode", quote(vm.gstage_mode) if vm.gstage_mode else ""
     yield "isa-mask", ", ".join(map(quote, vm.isa_mask or []))
     yield "sbi-mask", ", ".join(map(quote, vm.sbi_mask or []))
+    yield "ports", ", ".join(quote(port.name) for port in vm.ports)
     for name in CHOICES:
         word = getattr(vm, attribute(name))
         yield name, quote(word) if word else ""

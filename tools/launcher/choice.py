@@ -10,10 +10,11 @@ from launcher.descriptions import (CHOICES, VM_NAME, Description, Vm, attribute,
 from launcher.disks import MAX_DISKS
 from launcher.nets import option_net, set_addresses
 from launcher.options import names
+from launcher.ports import check_ports, has_console
 
 EMBEDDED_REFUSES = ("vm", "kernel", "initrd", "vcpus", "memory", "gstage_mode", "isa_mask",
                     "sbi_mask", "weight", "affinity")
-DEVICES = ("disk", "net", "forward")
+DEVICES = ("disk", "net", "forward", "port")
 VM_OPTIONS = EMBEDDED_REFUSES[1:] + tuple(map(attribute, CHOICES))
 
 
@@ -40,6 +41,7 @@ def override(vm, args):
     if args.append is not None:
         vm.bootargs = args.append
     vm.disks += args.disk or []
+    vm.ports += args.port or []
     if len(vm.disks) > MAX_DISKS:
         raise bad_file(f"VM {vm.name}: {len(vm.disks)} disks; there can be {MAX_DISKS}")
     if args.net or args.forward:
@@ -107,6 +109,10 @@ def complete(vm):
     if not 1 <= vm.vcpus <= MAX_VCPUS:
         raise bad_file(f"VM {vm.name}: {vm.vcpus} vcpus; there can be 1 to {MAX_VCPUS}")
     check_masks(vm)
+    check_ports(vm)
+    if len(vm.disks) + has_console(vm) > MAX_DISKS:
+        raise bad_file(f"VM {vm.name}: {len(vm.disks)} disks and a virtio console are more than the"
+                       f" {MAX_DISKS} devices that there can be")
 
 
 def starting_vms(found):

@@ -14,6 +14,7 @@ import re
 from launcher.common import bad_file
 from launcher.gpt import MAX_LABEL, find_partition
 from launcher.nets import bare_nets
+from launcher.ports import bare_ports, has_console
 
 MAX_DISKS = 7    # of a VM; the last of the board's eight places is the entropy device's
 MAX_SERIAL = 20  # bytes
@@ -120,7 +121,7 @@ def bare_drive(name, disk):
 
 def bare_devices(vm):
     """QEMU's own devices like those that Gnomon gives a VM with any, in the same places."""
-    if not vm.disks and not vm.nets:
+    if not vm.disks and not vm.nets and not has_console(vm):
         return []
     legacy = "true" if vm.virtio == "legacy" else "false"
     devices = ["-global", f"virtio-mmio.force-legacy={legacy}"]
@@ -132,6 +133,7 @@ def bare_devices(vm):
                     "-device", f"virtio-blk-device,drive={name},bus=virtio-mmio-bus.{index}"
                     + serial + (f",num-queues={min(vm.vcpus, MAX_QUEUES)}" if disk.host else "")]
     devices += bare_nets(vm)
+    devices += bare_ports(vm, f"virtio-mmio-bus.{len(vm.disks) + len(vm.nets)}")
     if vm.rng != "off":
         devices += ["-device", f"virtio-rng-device,bus=virtio-mmio-bus.{MAX_DISKS}"]
     return devices

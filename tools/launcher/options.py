@@ -11,6 +11,7 @@ from launcher.common import BUILD, GIB, KIB, MAX_HARTS, MAX_WEIGHT, MIB
 from launcher.descriptions import CHOICES, ENDS, GSTAGE_MODES, SBI_NAMES
 from launcher.disks import disk_option
 from launcher.nets import forward_option
+from launcher.ports import port_option
 
 
 EPILOG = """\
@@ -119,6 +120,12 @@ def add_guest_options(parser):
     vm.add_argument("--forward", type=forward_option, action="append", metavar="HOST:GUEST",
                     help="with the same, let who connects to this port of the host (at 127.0.0.1)"
                          " reach that one of the guest, at 10.0.2.15; again for another one")
+    vm.add_argument("--port", type=port_option, action="append", metavar="NAME=WHERE",
+                    help="a port that Linux has as /dev/virtio-ports/NAME, to file:PATH,"
+                         " socket:PATH or pty; again for another one")
+    vm.add_argument("--virtio-console", choices=CHOICES["virtio-console"],
+                    help="whether it has a second console, Linux's hvc0, in a window of its own"
+                         " (default: off)")
     vm.add_argument("--virtio", choices=CHOICES["virtio"],
                     help="whether virtio-mmio is version 2 (default) or 1, for old drivers")
     vm.add_argument("--rng", choices=CHOICES["rng"],
@@ -145,7 +152,7 @@ def add_machine_options(parser):
                          help="its RAM (default: what guests, bundle and Gnomon need)")
     machine.add_argument("--console", type=console, action="append", default=[],
                          metavar="NAME=WHERE",
-                         help="give VM NAME a console besides this terminal: file:PATH,"
+                         help="give VM NAME, or NAME/hvc0, a console besides this terminal: file:PATH,"
                               " socket:PATH, pty or stdio")
     machine.add_argument("--control", metavar="PATH",
                          help="where gnomon ctl finds this machine (default: a socket in"
