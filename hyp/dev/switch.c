@@ -10,6 +10,7 @@
 
 #include "hyp/arch/cpu.h"
 #include "hyp/drv/host.h"
+#include "hyp/lib/string.h"
 
 struct switch_port switch_ports[SWITCH_PORTS];
 const char *const switch_drop_names[DROPS] = {
@@ -51,6 +52,21 @@ static void forget(uint64_t mac)
 				switch_ports[i].learned[k].mac = 0;
 }
 
+/* Who was led to the port's last owner may just look at it: its lock stays as it is. */
+static void begin_port(struct switch_port *p, struct virtio_device *device,
+		       const struct switch_rules *rules)
+{
+	lock_take(&p->lock);
+	p->device = device;
+	p->in = p->out = (struct switch_count){ 0 };
+	memset(p->drops_in, 0, sizeof(p->drops_in));
+	memset(p->drops_out, 0, sizeof(p->drops_out));
+	lock_release(&p->lock);
+	p->rules = *rules;
+	memset(p->learned, 0, sizeof(p->learned));
+	p->is_used = true;
+}
+
 enum err switch_add(struct virtio_device *device, const struct switch_rules *rules, unsigned *port)
 {
 	enum err e;
@@ -58,9 +74,7 @@ enum err switch_add(struct virtio_device *device, const struct switch_rules *rul
 	lock_take(&table_lock);
 	e = find_free(rules, port);
 	if (!e) {
-		switch_ports[*port] = (struct switch_port){
-			.device = device, .is_used = true, .rules = *rules
-		};
+		begin_port(&switch_ports[*port], device, rules);
 		forget(rules->mac);
 	}
 	lock_release(&table_lock);

@@ -132,8 +132,9 @@ def launcher(name):
 def test_schema_is_the_launchers():
     """The properties that the tables name are those that the launcher takes."""
     descriptions = launcher("descriptions")
-    top, vm, disk = schema()
+    top, vm, disk, net = schema()
     assert sorted(disk) == sorted(descriptions.DISK_PROPERTIES)
+    assert sorted(net) == sorted(descriptions.NET_PROPERTIES)
     assert sorted(top) == sorted(descriptions.TOP_PROPERTIES)
     assert sorted(vm) == sorted(descriptions.PROPERTIES)
 

@@ -69,11 +69,11 @@ def chosen_mac(vm, net):
     return net.mac or "52:54:" + ":".join(f"{byte:02x}" for byte in digest[:4])
 
 
-def option_net(vm, forwards):
+def option_net(vm, ports):
     """What --net and --forward say of @vm: its first net, made if there is none."""
     if not vm.nets:
         vm.nets.append(Net("net"))
-    vm.nets[0].forward = vm.nets[0].forward + (forwards or [])
+    vm.nets[0].forward = vm.nets[0].forward + (ports or [])
 
 
 def check_vm(vm):
@@ -105,8 +105,23 @@ def set_addresses(vms):
             net.address = net.address or str(address)
         total += len(vm.nets)
         address += bool(vm.nets)
+    check_forwards(vms)
     if total > MAX_NETS:
         raise bad_file(f"{total} nets; there can be {MAX_NETS}")
+
+
+def forwards(vms):
+    """All that is forwarded, as (vm, net, the host's port, the guest's)."""
+    return [(vm, net, *ports) for vm in vms for net in vm.nets for ports in net.forward]
+
+
+def check_forwards(vms):
+    seen = set()
+    for vm, _, host, guest in forwards(vms):
+        if host in seen:
+            raise bad_file(f"VM {vm.name}: forward {host}:{guest}: port {host} of the host is"
+                           " forwarded twice")
+        seen.add(host)
 
 
 def check_port(what, port):
@@ -120,16 +135,10 @@ def check_port(what, port):
 
 def user_network(vms, ident):
     """QEMU's user network, with what is forwarded to these VMs."""
-    rules, seen = "", set()
-    for vm in vms:
-        for net in vm.nets:
-            for host, guest in net.forward:
-                what = f"VM {vm.name}: forward {host}:{guest}"
-                if host in seen:
-                    raise bad_file(f"{what}: port {host} of the host is forwarded twice")
-                check_port(what, host)
-                seen.add(host)
-                rules += f",hostfwd=tcp:127.0.0.1:{host}-{net.address}:{guest}"
+    rules = ""
+    for vm, net, host, guest in forwards(vms):
+        check_port(f"VM {vm.name}: forward {host}:{guest}", host)
+        rules += f",hostfwd=tcp:127.0.0.1:{host}-{net.address}:{guest}"
     return ["-netdev", f"user,id={ident}{rules}"]
 
 
