@@ -89,7 +89,7 @@ def test_monitor_commands(tmp_path):
 
 
 def schema():
-    """The properties of dts/README.md's tables: of /vms, of a VM, of a disk; name -> the text."""
+    """The properties of dts/README.md's tables: of /vms, a VM, a disk, a port; name -> the text."""
     tables = page("dts/README.md").split("| property |")[1:]
     return [dict(re.findall(r"^\| `([a-z-]+)` \| (.*) \| .* \|$", table, re.MULTILINE))
             for table in tables]
@@ -132,7 +132,8 @@ def launcher(name):
 def test_schema_is_the_launchers():
     """The properties that the tables name are those that the launcher takes."""
     descriptions = launcher("descriptions")
-    top, vm, disk, net = schema()
+    top, vm, disk, port, net = schema()
+    assert sorted(port) == sorted(descriptions.PORT_PROPERTIES)
     assert sorted(disk) == sorted(descriptions.DISK_PROPERTIES)
     assert sorted(net) == sorted(descriptions.NET_PROPERTIES)
     assert sorted(top) == sorted(descriptions.TOP_PROPERTIES)
