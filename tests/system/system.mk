@@ -22,7 +22,7 @@ test: setup-test
 
 test-built: test-house test-unit test-oracle test-system
 
-test-system: $(SYSTEM_TESTS_NEED)
+test-system: $(SYSTEM_TESTS_NEED) debian-base
 	@KERNEL=$(KERNEL) INITRD=$(INITRD) tests/run-tests $(if $(K),-k "$(K)")
 
 churn: build/gnomon.bin $(GUEST_EXITS)
