@@ -24,7 +24,7 @@ setup-build setup-test setup-fuzz setup-qemu10: setup-%:
 $(CACHE)/linux/Image $(CACHE)/linux/busybox &:
 	@tools/setup linux
 
-$(CACHE)/modules/virtio_net.ko:
+$(CACHE)/modules/virtio_balloon.ko:
 	@tools/setup modules
 
 $(CACHE)/libfdt/libfdt.a:
@@ -44,7 +44,7 @@ build/linux/initrd.cpio: guests/linux/init $(CACHE)/linux/busybox tools/tools.mk
 		cpio --quiet --reproducible -o -H newc -R 0:0 >../initrd.tmp
 	@mv build/linux/initrd.tmp $@
 
-build/linux/modules.cpio: $(CACHE)/modules/virtio_net.ko
+build/linux/modules.cpio: $(CACHE)/modules/virtio_balloon.ko
 	@rm -rf build/linux/with-modules && mkdir -p build/linux/with-modules/modules
 	@cp $(CACHE)/modules/*.ko build/linux/with-modules/modules/
 	@cd build/linux/with-modules && find modules | LC_ALL=C sort | \
