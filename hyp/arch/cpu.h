@@ -49,10 +49,14 @@ ALWAYS_INLINE void cpu_wait(void)
 	__asm__ volatile("wfi" : : : "memory");
 }
 
-/* Inside a loop that polls another hart (Zihintpause; a fence hint on older harts). */
+/*
+ * Inside a loop that polls another hart. Not PAUSE: QEMU leaves translated code for that, and takes
+ * its global lock each time an interrupt pends; a hart that spins so holds up the one it waits for,
+ * whose device access needs that lock (disk reads by two harts took five times as long).
+ */
 ALWAYS_INLINE void cpu_relax(void)
 {
-	__asm__ volatile(".4byte 0x0100000f" : : : "memory");
+	__asm__ volatile("" : : : "memory");
 }
 
 /* Orders all earlier accesses, of memory, devices and CSRs, before all later ones. */

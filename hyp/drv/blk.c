@@ -204,7 +204,6 @@ static bool submit(struct blk *b, struct blk_request *r)
 	if (id < 0)
 		return false;
 	b->under_way[id] = r;
-	virtq_notify(&b->queue);
 	return true;
 }
 
@@ -217,6 +216,8 @@ bool blk_submit(struct blk *b, struct blk_request *r)
 	lock_take(&b->lock);
 	good = submit(b, r);
 	lock_release(&b->lock);
+	if (good)
+		virtq_notify(&b->queue); /* takes long: the device begins its work meanwhile */
 	return good;
 }
 
