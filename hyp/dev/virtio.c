@@ -12,6 +12,7 @@
 
 #include "hyp/arch/cpu.h"
 #include "hyp/dev/board.h"
+#include "hyp/vcpu/vcpu.h"
 
 /* What a driver may set. */
 #define STATUS_ALL                                                                                 \
@@ -289,6 +290,14 @@ void virtio_publish(struct virtio_device *d, struct virtqueue *q)
 		change_interrupts(d, 0, INTERRUPT_USED);
 	if (q->is_broken)
 		need_reset(d);
+}
+
+const struct hart *virtio_listening_hart(struct virtio_device *d)
+{
+	unsigned slot = (unsigned)(d - d->board->virtio);
+	const struct vcpu *v = plic_listener(d->board, BOARD_IRQ_VIRTIO + slot);
+
+	return v ? atomic_load(&v->hart) : NULL;
 }
 
 void virtio_changed(struct virtio_device *d)

@@ -141,6 +141,9 @@ void virtio_go_on(struct virtio_device *d);
 /* Nothing begins on @d any more, until its next reset. */
 void virtio_stop(struct virtio_device *d);
 
+/* The host hart where the vcpu is, or was last, that @d interrupts; NULL: it interrupts none. */
+const struct hart *virtio_listening_hart(struct virtio_device *d);
+
 /* The configuration has changed. */
 void virtio_changed(struct virtio_device *d);
 

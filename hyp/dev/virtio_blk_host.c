@@ -250,6 +250,15 @@ static void finish(struct virtio_blk_slot *s)
 		answer(s, (uint8_t)status);
 }
 
+/* The next interrupt comes where the guest's is to go, and needs no other hart to be called. */
+static void follow(struct virtio_device *d)
+{
+	const struct hart *h = virtio_listening_hart(d);
+
+	if (h)
+		blk_follow(d->blk.host, h);
+}
+
 /* What is finished later than this began interrupts again. */
 void virtio_blk_finish(struct blk *host_disk)
 {
@@ -262,6 +271,7 @@ void virtio_blk_finish(struct blk *host_disk)
 		d = s->device;
 		lock_take(&d->lock);
 		finish(s);
+		follow(d);
 		lock_release(&d->lock);
 	}
 }

@@ -58,6 +58,7 @@ struct blk {
 	struct lock lock;
 	struct virtio virtio;
 	bool is_dead;
+	unsigned hart; /* index of the one that is interrupted */
 	struct virtq queue;
 	struct blk_request *under_way[VIRTQ_MAX]; /* by chain */
 	struct blk_facts facts;
@@ -277,6 +278,18 @@ void blk_give_up(struct blk *b)
 	lock_release(&b->lock);
 }
 
+void blk_follow(struct blk *b, const struct hart *h)
+{
+	unsigned before;
+
+	lock_take(&b->lock);
+	before = b->hart;
+	b->hart = h->index;
+	if (before != b->hart)
+		plic_host_move(b->virtio.irq, before, b->hart);
+	lock_release(&b->lock);
+}
+
 struct blk *blk_interrupt(unsigned source)
 {
 	struct blk *b = disks;
@@ -435,6 +448,7 @@ void blk_init(void)
 		}
 		virtio_ready(&b->virtio);
 		ask(b);
+		b->hart = this_hart()->index;
 		plic_host_enable(b->virtio.irq);
 		disks_n++;
 	}

@@ -35,6 +35,7 @@ enum blk_type {
 enum blk_status { BLK_OK, BLK_IOERR, BLK_UNSUPP };
 
 struct blk;
+struct hart;
 
 /* What is known of a disk; it doesn't change. */
 struct blk_facts {
@@ -118,6 +119,9 @@ struct blk_request *blk_take(struct blk *b);
 
 /* The device doesn't answer: it is reset and used no more. All that is under way is finished. */
 void blk_give_up(struct blk *b);
+
+/* Interrupts are for @h, which is to be told of most of what is finished, from now on. */
+void blk_follow(struct blk *b, const struct hart *h);
 
 /* Interrupt @source came. Returns the disk whose it was, or NULL; blk_take() tells what is new. */
 struct blk *blk_interrupt(unsigned source);
