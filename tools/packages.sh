@@ -168,5 +168,8 @@ publish() {
 	chmod -R u+rwX,go+rX "$1"
 	rm -rf "${cache:?}/$2"
 	mv "$1" "$cache/$2"
-	say "$2: $(paste -sd, "$cache/$2/versions" | sed 's/,/, /g')"
+	made=$(wc -l <"$cache/$2/versions")
+	[ "$made" -gt 4 ] && made="$made packages" ||
+		made=$(paste -sd, "$cache/$2/versions" | sed 's/,/, /g')
+	say "$2: $made"
 }
