@@ -48,6 +48,7 @@ class Debian(Console):
             "run", "--kernel", KERNEL, "--initrd", BASE / "initrd.cpio", "--vcpus", 2,
             "--memory", "768M", "--append", "console=ttyS0 quiet", "--disk", f"{disk},host",
             "--forward", f"{self.port}:22", *args], BOOT_SECONDS)
+        self.expect("gnomon run: ssh to ")  # from here on others find it
 
     def ssh(self, command, **more):
         return ssh(self.port, command, **more)
@@ -146,6 +147,9 @@ def house(path, *args):
             [LAUNCHER, "run", path / "house.dts", "--timeout", "300", "--control", path / "control",
              *args], cwd=REPO, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=environment())
         try:
+            while (path / "out").read_bytes().count(b"ssh to ") < len(ports):
+                assert process.poll() is None, (path / "out").read_bytes()
+                time.sleep(0.1)
             yield process, ports
         finally:
             process.terminate()
