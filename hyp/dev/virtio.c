@@ -138,10 +138,24 @@ void virtio_begin_queue(struct virtio_device *d, struct virtqueue *q)
 
 /* --- from a notification to the device --- */
 
+static void interrupt(struct virtio_device *d, uint32_t why)
+{
+	d->stats.interrupts++;
+	set_interrupts(d, d->interrupts | why);
+}
+
 static void need_reset(struct virtio_device *d)
 {
 	d->status |= VIRTIO_STATUS_NEEDS_RESET;
-	set_interrupts(d, d->interrupts | INTERRUPT_CONFIG);
+	interrupt(d, INTERRUPT_CONFIG);
+}
+
+void virtio_count(struct virtio_device *d, const struct virtqueue_chain *chain, uint32_t written)
+{
+	d->stats.chains++;
+	for (unsigned i = 0; i < chain->readable; i++)
+		d->stats.bytes_in += chain->part[i].bytes;
+	d->stats.bytes_out += written;
 }
 
 bool virtio_is_live(const struct virtio_device *d)
@@ -167,6 +181,7 @@ static bool serve_one(struct virtio_device *d, struct virtqueue *q, uint64_t *co
 		q->is_broken = true;
 		return false;
 	}
+	virtio_count(d, &chain, done.written);
 	virtqueue_push(q, chain.head, done.written);
 	*cost += done.cost;
 	return true;
@@ -175,7 +190,7 @@ static bool serve_one(struct virtio_device *d, struct virtqueue *q, uint64_t *co
 void virtio_publish(struct virtio_device *d, struct virtqueue *q)
 {
 	if (virtqueue_publish(q))
-		set_interrupts(d, d->interrupts | INTERRUPT_USED);
+		interrupt(d, INTERRUPT_USED);
 	if (q->is_broken)
 		need_reset(d);
 }
@@ -184,7 +199,7 @@ void virtio_changed(struct virtio_device *d)
 {
 	d->generation++;
 	if (d->status & VIRTIO_STATUS_DRIVER_OK)
-		set_interrupts(d, d->interrupts | INTERRUPT_CONFIG);
+		interrupt(d, INTERRUPT_CONFIG);
 }
 
 /* At most one ring's worth, however fast the guest adds. */
@@ -207,6 +222,7 @@ bool virtio_notify(struct virtio_device *d, uint32_t queue)
 
 	if (queue >= d->queues || !virtio_is_live(d))
 		return false;
+	d->stats.notifications++;
 	if (!(d->kind->inputs & 1u << queue))
 		return serve(d, q);
 	d->kind->refill(d, q);

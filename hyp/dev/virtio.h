@@ -1,7 +1,7 @@
 /*
  * Virtio devices of the guest board: eight places for one, as on QEMU's virt, each with registers
  * ("Virtio Over MMIO", version 2 or, for old drivers, 1), queues, and a line into the PLIC. What a
- * device does is its kind's: virtio_blk.c, virtio_rng.c. An empty place has DeviceID 0.
+ * device does is its kind's: virtio_blk.c, virtio_rng.c, virtio_balloon.c. An empty place has DeviceID 0.
  *
  * Requests are carried out where the driver notifies, on its hart, and are done when its store is;
  * see MMIO_AGAIN for what takes long. Each device has a lock; any hart may call.
@@ -12,6 +12,7 @@
 #define HYP_DEV_VIRTIO_H
 
 #include "hyp/dev/mmio.h"
+#include "hyp/dev/virtio_balloon.h"
 #include "hyp/dev/virtio_blk.h"
 #include "hyp/dev/virtqueue.h"
 #include "hyp/drv/virtio_abi.h"
@@ -31,9 +32,18 @@ struct virtio_done {
 	uint64_t cost;	  /* bytes moved, or what takes as long */
 };
 
+#define VIRTIO_COUNTERS_MAX 24 /* of one kind */
+
+/* What the operator is shown of a device, besides what all have: a name of at most 8 bytes. */
+struct virtio_counter {
+	const char *name;
+	uint64_t n;
+};
+
 /* What the places can hold. */
 struct virtio_kind {
 	uint32_t id; /* "Device Types" */
+	const char *name;
 	/* Carry out one request of queue @q; the device's lock is held, as for all of these. */
 	struct virtio_done (*serve)(struct virtio_device *d, struct virtqueue *q,
 				    const struct virtqueue_chain *chain);
@@ -45,6 +55,14 @@ struct virtio_kind {
 	void (*configure)(struct virtio_device *d, uint64_t at, uint64_t width, uint32_t v);
 	/* The device is reset: forget what the driver has told. NULL: there is nothing. */
 	void (*reset)(struct virtio_device *d);
+	/* Tell what is counted, VIRTIO_COUNTERS_MAX at most: returns how many. NULL: nothing. */
+	unsigned (*counters)(struct virtio_device *d, struct virtio_counter *to);
+};
+
+/* What all devices count, since the VM was made. */
+struct virtio_stats {
+	uint64_t notifications, interrupts;
+	uint64_t chains, bytes_in, bytes_out; /* taken, with what the device reads; what it wrote */
 };
 
 struct virtio_device {
@@ -66,7 +84,9 @@ struct virtio_device {
 	uint32_t interrupts; /* InterruptStatus */
 	struct virtqueue queue[VIRTIO_QUEUES_MAX];
 
+	struct virtio_stats stats;
 	struct virtio_blk blk; /* of that kind */
+	struct virtio_balloon balloon;
 };
 
 /**
@@ -90,6 +110,9 @@ bool virtio_is_live(const struct virtio_device *d);
 /* Show the driver what was pushed to @q, with an interrupt if it wants one, and what is broken. */
 void virtio_publish(struct virtio_device *d, struct virtqueue *q);
 
+/* Count @chain, into which @written bytes were written: for who takes chains himself. */
+void virtio_count(struct virtio_device *d, const struct virtqueue_chain *chain, uint32_t written);
+
 /* The configuration has changed. */
 void virtio_changed(struct virtio_device *d);
 
@@ -112,6 +135,9 @@ void virtio_end_queue(struct virtio_device *d, struct virtqueue *q);
 
 /* An entropy device ("Entropy Device"), as virtio_attach(). */
 void virtio_rng_attach(struct board *b, unsigned slot, struct gstage *gs);
+
+/* A balloon for a guest that has @memory bytes of RAM, as virtio_attach(). */
+void virtio_balloon_attach(struct board *b, unsigned slot, struct gstage *gs, uint64_t memory);
 
 /**
  * A disk, as virtio_attach(). @pool pays for what is written to it, which stays when the guest is

@@ -316,7 +316,7 @@ static struct virtio_done serve(struct virtio_device *d, struct virtqueue *q,
 	return done;
 }
 
-static const struct virtio_kind kind = { .id = 2, .serve = serve };
+static const struct virtio_kind kind = { .id = 2, .name = "blk", .serve = serve };
 
 static void describe(struct virtio_blk_config *c, uint64_t bytes)
 {

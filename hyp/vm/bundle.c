@@ -262,6 +262,12 @@ static enum err read_disks(const struct bundle *b, int node, struct vm_config *c
 	return OK;
 }
 
+/* How many places on the board it takes, but for the entropy device's. */
+static unsigned devices_of(const struct vm_config *c)
+{
+	return c->disks + (c->choices.word[CHOICE_BALLOON] == BALLOON_ON);
+}
+
 static enum err read_choices(const void *fit, int node, struct vm_config *c)
 {
 	c->choices = choices_default();
@@ -348,8 +354,9 @@ enum err bundle_read(const struct bundle *b, unsigned i, unsigned harts, struct 
 	    (e = read_list(fit, node, "sbi-mask", c->name, &c->sbi_mask, &c->sbi_mask_bytes)))
 		return e;
 	choices_from_options(&c->choices, b->args);
-	e = read_files(b, node, c);
-	return e ? e : read_disks(b, node, c);
+	if ((e = read_files(b, node, c)) || (e = read_disks(b, node, c)))
+		return e;
+	return devices_of(c) > VM_DEVICES_MAX ? refuse(ERR_FULL, c->name, "devices") : OK;
 }
 
 static uint64_t order_of(const void *fit, int node)

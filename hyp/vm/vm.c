@@ -323,14 +323,17 @@ static enum err write_tree(struct vm *vm)
 	return e ? refuse(vm, e, "device tree") : OK;
 }
 
-/* Disks come first, where small kernels look for theirs. */
+/* Disks come first, where small kernels look for theirs; bundle.c sees to it that all have room. */
 static void attach_devices(struct vm *vm)
 {
 	const struct vm_config *c = &vm->config;
+	unsigned slot = 0;
 
 	vm->board.virtio_is_legacy = c->choices.word[CHOICE_VIRTIO] == VIRTIO_LEGACY;
 	for (unsigned i = 0; i < c->disks; i++)
-		virtio_blk_attach(&vm->board, i, &vm->gstage, &c->disk[i], &vm->fixed);
+		virtio_blk_attach(&vm->board, slot++, &vm->gstage, &c->disk[i], &vm->fixed);
+	if (c->choices.word[CHOICE_BALLOON] == BALLOON_ON)
+		virtio_balloon_attach(&vm->board, slot++, &vm->gstage, c->memory);
 	if (c->choices.word[CHOICE_RNG] == RNG_ON)
 		virtio_rng_attach(&vm->board, VIRTIO_SLOTS - 1, &vm->gstage);
 }

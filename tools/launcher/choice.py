@@ -42,6 +42,13 @@ def override(vm, args):
         raise bad_file(f"VM {vm.name}: {len(vm.disks)} disks; there can be {MAX_DISKS}")
 
 
+def check_places(vm):
+    """Whether all devices of a VM have a place on its board."""
+    if len(vm.disks) + (vm.balloon == "on") > MAX_DISKS:
+        raise bad_file(f"VM {vm.name}: no place on the board for {len(vm.disks)} disks and a"
+                       " balloon")
+
+
 def find_vms(args, wanted, vms):
     for name in wanted:
         if name not in vms:
@@ -102,6 +109,7 @@ def complete(vm):
     if not 1 <= vm.vcpus <= MAX_VCPUS:
         raise bad_file(f"VM {vm.name}: {vm.vcpus} vcpus; there can be 1 to {MAX_VCPUS}")
     check_masks(vm)
+    check_places(vm)
 
 
 def starting_vms(found):

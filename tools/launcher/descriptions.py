@@ -44,6 +44,7 @@ CHOICES = {
     "shadow-policy": ("trap", "unsync", "lazy"),
     "patch": ("on", "off"),
     "rng": ("on", "off"),
+    "balloon": ("off", "on"),
     "virtio": ("modern", "legacy"),
     "on-reset": ("restart", "stop"),
     "on-shutdown": ("stop", "restart"),

@@ -59,7 +59,7 @@ def layer_bytes(vm):
 
 def bare_devices(vm):
     """QEMU's own devices like those that Gnomon gives a VM with disks, in the same places."""
-    if not vm.disks:
+    if not vm.disks and vm.balloon != "on":
         return []
     legacy = "true" if vm.virtio == "legacy" else "false"
     devices = ["-global", f"virtio-mmio.force-legacy={legacy}"]
@@ -72,6 +72,9 @@ def bare_devices(vm):
                     + ("readonly=on" if disk.readonly else "snapshot=on"),
                     "-device", f"virtio-blk-device,drive={name},bus=virtio-mmio-bus.{index}"
                     + serial]
+    if vm.balloon == "on":
+        devices += ["-device", "virtio-balloon-device,deflate-on-oom=on,free-page-reporting=on,"
+                    f"bus=virtio-mmio-bus.{len(vm.disks)}"]
     if vm.rng != "off":
         devices += ["-device", f"virtio-rng-device,bus=virtio-mmio-bus.{MAX_DISKS}"]
     return devices
