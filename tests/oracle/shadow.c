@@ -574,6 +574,33 @@ static void edit(void)
 	}
 }
 
+/* --- giving memory back --- */
+
+/*
+ * Tables, and other pages: what was there is zeros, or the bundle's, from now on, for everybody and
+ * without a fence of the guest's. Mostly the guest writes them again as they were, so that there is
+ * something to walk.
+ */
+static void discard(void)
+{
+	static uint8_t before[TABLES * PAGE_SIZE];
+	struct gstage_span spans[3];
+
+	world_read(&v.w, before);
+	for (unsigned i = 0; i < 3; i++) {
+		uint64_t at = chance(50) ? v.w.table[below(TABLES)] : world_page(v.b, &v.w);
+
+		spans[i] = (struct gstage_span){ gpa(at), PAGE_SIZE << below(4) };
+		if (chance(20))
+			spans[i] = (struct gstage_span){ gpa(align_down(at, MEGAPAGE)), MIB(2) };
+	}
+	fake.hart = &fake.harts[below(VCPUS)];
+	v.c->discarded += gstage_discard(&v.w.gs, spans, 3) / PAGE_SIZE;
+	check_remembered();
+	if (chance(95))
+		world_write(&v.w, before);
+}
+
 /* --- fences --- */
 
 /* The harts' own part is the caller's. */
@@ -682,6 +709,8 @@ void shadow_world(struct bits *b, unsigned steps, struct shadow_coverage *c)
 	for (unsigned i = 1; i <= steps; i++) {
 		if (chance(15))
 			edit_and_fence();
+		else if (chance(1))
+			discard();
 		else
 			ask_any();
 		if (i % 8 == 0)

@@ -275,17 +275,29 @@ struct oracle_answer world_oracle(struct world *w, const struct oracle_machine *
 	abort();
 }
 
+/* Two tables may be one page. */
+static bool is_first(const struct world *w, unsigned t)
+{
+	for (unsigned k = 0; k < t; k++)
+		if (w->table[k] == w->table[t])
+			return false;
+	return true;
+}
+
+void world_write(struct world *w, const uint8_t *from)
+{
+	for (unsigned t = 0; t < TABLES; t++)
+		if (is_first(w, t) && gstage_is_ram(&w->gs, gpa(w->table[t])) &&
+		    gstage_write(&w->gs, gpa(w->table[t]), from + t * PAGE_SIZE, PAGE_SIZE) != OK)
+			world_fail(w, "a table can't be written");
+}
+
 /* Every byte of every table, so that a store that shouldn't be is noticed. */
 void world_read(struct world *w, uint8_t *to)
 {
-	/* Two tables may be one page: that is read once. */
 	memset(to, 0, TABLES * PAGE_SIZE);
 	for (unsigned t = 0; t < TABLES; t++) {
-		bool again = false;
-
-		for (unsigned k = 0; k < t; k++)
-			again |= w->table[k] == w->table[t];
-		if (!again && gstage_read(&w->gs, gpa(w->table[t]), to + t * PAGE_SIZE, PAGE_SIZE))
+		if (is_first(w, t) && gstage_read(&w->gs, gpa(w->table[t]), to + t * PAGE_SIZE, PAGE_SIZE))
 			continue; /* not RAM */
 	}
 }
