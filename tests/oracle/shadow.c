@@ -382,13 +382,6 @@ static void ask(const struct query *q)
 	count(q, &o, &a);
 }
 
-static void ask_any(void)
-{
-	struct query q = random_query();
-
-	ask(&q);
-}
-
 /* --- edits --- */
 
 static bool is_pointer(uint64_t e)
@@ -558,7 +551,10 @@ static void edit(void)
 	unsigned t = (unsigned)below(TABLES);
 	uint64_t at = v.w.table[t] + 8 * v.w.index[below(INDICES)];
 
-	if (v.worked_n && chance(40)) {
+	if (chance(3)) { /* for everybody, and without a fence of the guest's */
+		v.c->discarded += world_discard(v.b, &v.w);
+		check_remembered();
+	} else if (v.worked_n && chance(40)) {
 		edit_used();
 	} else if (chance(20)) {
 		mend((unsigned)below(VCPUS));
@@ -572,33 +568,6 @@ static void edit(void)
 	} else {
 		guest_store(at, edited(read_word(at), world_level(t)));
 	}
-}
-
-/* --- giving memory back --- */
-
-/*
- * Tables, and other pages: what was there is zeros, or the bundle's, from now on, for everybody and
- * without a fence of the guest's. Mostly the guest writes them again as they were, so that there is
- * something to walk.
- */
-static void discard(void)
-{
-	static uint8_t before[TABLES * PAGE_SIZE];
-	struct gstage_span spans[3];
-
-	world_read(&v.w, before);
-	for (unsigned i = 0; i < 3; i++) {
-		uint64_t at = chance(50) ? v.w.table[below(TABLES)] : world_page(v.b, &v.w);
-
-		spans[i] = (struct gstage_span){ gpa(at), PAGE_SIZE << below(4) };
-		if (chance(20))
-			spans[i] = (struct gstage_span){ gpa(align_down(at, MEGAPAGE)), MIB(2) };
-	}
-	fake.hart = &fake.harts[below(VCPUS)];
-	v.c->discarded += gstage_discard(&v.w.gs, spans, 3) / PAGE_SIZE;
-	check_remembered();
-	if (chance(95))
-		world_write(&v.w, before);
 }
 
 /* --- fences --- */
@@ -709,10 +678,8 @@ void shadow_world(struct bits *b, unsigned steps, struct shadow_coverage *c)
 	for (unsigned i = 1; i <= steps; i++) {
 		if (chance(15))
 			edit_and_fence();
-		else if (chance(1))
-			discard();
 		else
-			ask_any();
+			ask((struct query[]){ random_query() });
 		if (i % 8 == 0)
 			check_remembered();
 		if (i % 128 == 0 && v.w.ram_bytes < GIB(1))

@@ -54,20 +54,20 @@ def test_two_guests(tmp_path, backend):
 # long as the balloon hasn't shrunk again.
 SESSION = """
 cd /modules; for m in virtio_mmio virtio_balloon; do insmod $m.ko || exit 9; done
-mkdir /d; mount -t tmpfs -o size=230m t /d
-dd if=/dev/urandom of=/d/keep bs=1M count=8 2>/dev/null; sha256sum /d/keep >/d/sum
-dd if=/dev/zero of=/d/big bs=1M count=120 2>/dev/null; rm /d/big
+mkdir /d; mount -t tmpfs -o size=100m t /d
+dd if=/dev/urandom of=/d/keep bs=1M count=4 2>/dev/null; sha256sum /d/keep >/d/sum
+dd if=/dev/zero of=/d/big bs=1M count=48 2>/dev/null; rm /d/big
 echo 3 >/proc/sys/vm/drop_caches; echo dropped
 given() { echo $(($(sed -n "s/^balloon_inflate //p" /proc/vmstat) -
 	$(sed -n "s/^balloon_deflate //p" /proc/vmstat))); }
 until [ "$pressed" ] && [ $(given) -eq 0 ]; do
-dd if=/dev/zero of=/d/fill bs=1M count=24 2>/dev/null
-dd if=/dev/urandom of=/d/t bs=1M count=4 2>/dev/null; cp /d/t /d/u
+dd if=/dev/zero of=/d/fill bs=1M count=16 2>/dev/null
+dd if=/dev/urandom of=/d/t bs=1M count=2 2>/dev/null; cp /d/t /d/u
 cmp /d/t /d/u || exit 8; rm /d/t /d/u /d/fill
 sha256sum -c /d/sum >/dev/null || exit 7
-[ $(given) -lt 20480 ] || { echo pressed; pressed=1; }
+[ $(given) -lt 12288 ] || { echo pressed; pressed=1; }
 done
-dd if=/dev/zero of=/d/big bs=1M count=120 2>/dev/null || exit 6
+dd if=/dev/zero of=/d/big bs=1M count=48 2>/dev/null || exit 6
 sha256sum -c /d/sum && echo verified
 dmesg | grep -v run= | grep -E "BUG|Oops|Out of memory" && exit 5
 exit 0
@@ -111,26 +111,26 @@ class Linux:
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", (HEXT, NO_H), ids=("hext", "no H"))
 def test_linux(tmp_path, initrd, backend):
-    vm = {"kernel": IMAGE, "initrd": initrd, "vcpus": 2, "memory": 256 << 20, "balloon": "on",
+    vm = {"kernel": IMAGE, "initrd": initrd, "vcpus": 2, "memory": 192 << 20, "balloon": "on",
           "bootargs": 'console=ttyS0 cryptomgr.notests quiet gnomon.run="sh /session"'}
     with Machine(tmp_path, {"a": vm}, "--harts", 2, *backend, limit=240) as machine:
         linux = Linux(machine)
         linux.until(lambda mem: "dropped" in machine.said("a"))
-        linux.until(lambda mem: mem["returned_kib"] > 100 * MIB
-                    and mem["used_kib"] < linux.peak - 80 * MIB)
-        assert linux.balloon()["counts"]["reported"] > 100 * MIB
+        linux.until(lambda mem: mem["returned_kib"] > 40 * MIB
+                    and mem["used_kib"] < linux.peak - 32 * MIB)
+        assert linux.balloon()["counts"]["reported"] > 40 * MIB
         free = machine.free()
-        machine.ask("vm balloon a 176M")
-        linux.until(lambda mem: mem["balloon_kib"] == 80 * MIB)
+        machine.ask("vm balloon a 144M")
+        linux.until(lambda mem: mem["balloon_kib"] == 48 * MIB)
         for _ in range(2):
             said = machine.said("a").count("pressed")
             linux.until(lambda mem: machine.said("a").count("pressed") > said)
-            assert linux.mem()["used_kib"] < 186 * MIB
+            assert linux.mem()["used_kib"] < 154 * MIB
         counts = linux.balloon()["counts"]
-        assert counts["target"] == counts["actual"] == 176 * MIB
-        assert machine.free() > free - 60 * MIB
+        assert counts["target"] == counts["actual"] == 144 * MIB
+        assert machine.free() > free - 40 * MIB
         linux.until(lambda mem: "free" in linux.balloon()["counts"])
-        assert 0 < linux.balloon()["counts"]["free"] < 176 * MIB
+        assert 0 < linux.balloon()["counts"]["free"] < 144 * MIB
         machine.ask("vm balloon a 1G")
         linux.until(lambda mem: mem["balloon_kib"] == 0)
         assert machine.end() == 0, machine.said("a")[-1000:]
