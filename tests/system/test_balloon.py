@@ -113,7 +113,7 @@ class Linux:
 def test_linux(tmp_path, initrd, backend):
     vm = {"kernel": IMAGE, "initrd": initrd, "vcpus": 2, "memory": 192 << 20, "balloon": "on",
           "bootargs": 'console=ttyS0 cryptomgr.notests quiet gnomon.run="sh /session"'}
-    with Machine(tmp_path, {"a": vm}, "--harts", 2, *backend, limit=240) as machine:
+    with Machine(tmp_path, {"a": vm}, "--harts", 2, *backend, limit=300) as machine:
         linux = Linux(machine)
         linux.until(lambda mem: "dropped" in machine.said("a"))
         linux.until(lambda mem: mem["returned_kib"] > 40 * MIB
