@@ -49,7 +49,7 @@ static void change_interrupts(struct virtio_device *d, uint32_t fewer, uint32_t 
 	was_high = d->interrupts != 0;
 	d->interrupts = (d->interrupts & ~fewer) | more;
 	is_high = d->interrupts != 0;
-	d->counts.interrupts += is_high && !was_high;
+	d->stats.interrupts += is_high && !was_high;
 	if (was_high != is_high)
 		plic_set_line(d->board, BOARD_IRQ_VIRTIO + slot, is_high);
 	lock_release(&d->line_lock);
@@ -70,6 +70,18 @@ static void release_inputs(struct virtio_device *d)
 {
 	if (d->inputs_lock)
 		lock_release(d->inputs_lock);
+}
+
+void virtio_hold(struct virtio_device *d)
+{
+	lock_take(&d->lock);
+	take_inputs(d);
+}
+
+void virtio_release(struct virtio_device *d)
+{
+	release_inputs(d);
+	lock_release(&d->lock);
 }
 
 /* --- set-up and reset --- */
@@ -138,13 +150,11 @@ void virtio_reset(struct board *b)
 	for (unsigned slot = 0; slot < VIRTIO_SLOTS; slot++) {
 		struct virtio_device *d = &b->virtio[slot];
 
-		lock_take(&d->lock);
+		virtio_hold(d);
 		d->board = b;
 		d->page_bytes = 0;
-		take_inputs(d);
 		(void)reset(d); /* of what was drained */
-		release_inputs(d);
-		lock_release(&d->lock);
+		virtio_release(d);
 	}
 }
 
@@ -241,6 +251,14 @@ static void need_reset(struct virtio_device *d)
 	change_interrupts(d, 0, INTERRUPT_CONFIG);
 }
 
+void virtio_count(struct virtio_device *d, const struct virtqueue_chain *chain, uint32_t written)
+{
+	d->stats.chains++;
+	for (unsigned i = 0; i < chain->readable; i++)
+		d->stats.bytes_in += chain->part[i].bytes;
+	d->stats.bytes_out += written;
+}
+
 bool virtio_is_live(const struct virtio_device *d)
 {
 	const uint32_t ends = VIRTIO_STATUS_NEEDS_RESET | VIRTIO_STATUS_FAILED;
@@ -251,13 +269,6 @@ bool virtio_is_live(const struct virtio_device *d)
 static bool is_full(const struct virtio_device *d)
 {
 	return d->kind->is_full && d->kind->is_full(d);
-}
-
-static void give_back(struct virtio_device *d, struct virtqueue *q, uint16_t head, uint32_t written)
-{
-	d->counts.chains++;
-	d->counts.bytes_to += written;
-	virtqueue_push(q, head, written);
 }
 
 /* One chain, if there is one: adds to *@cost what it cost. Returns whether to go on; what can't be
@@ -276,11 +287,12 @@ static bool serve_one(struct virtio_device *d, struct virtqueue *q, uint64_t *co
 		q->is_broken = true;
 		return false;
 	}
+	virtio_count(d, &chain, done.is_later ? 0 : done.written);
 	*cost += done.cost;
 	if (done.is_later)
 		q->under_way++;
 	else
-		give_back(d, q, chain.head, done.written);
+		virtqueue_push(q, chain.head, done.written);
 	return true;
 }
 
@@ -313,13 +325,14 @@ void virtio_complete(struct virtio_device *d, struct virtqueue *q, uint16_t head
 {
 	uint64_t took = csr_read(CSR_TIME) - begun;
 
-	d->counts.later++;
-	d->counts.latency += took;
-	if (took > d->counts.latency_max)
-		d->counts.latency_max = took;
+	d->stats.later++;
+	d->stats.latency += took;
+	if (took > d->stats.latency_max)
+		d->stats.latency_max = took;
+	d->stats.bytes_out += written;
 	q->under_way--;
 	if (!q->is_broken)
-		give_back(d, q, head, written);
+		virtqueue_push(q, head, written);
 	virtio_publish(d, q);
 }
 
@@ -356,7 +369,7 @@ bool virtio_notify(struct virtio_device *d, uint32_t queue)
 
 	if (queue >= d->queues || !virtio_is_live(d))
 		return false;
-	d->counts.notifications++;
+	d->stats.notifications++;
 	if (d->kind->notified)
 		return d->kind->notified(d, queue);
 	if (!(d->kind->inputs & 1u << queue))

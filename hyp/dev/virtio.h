@@ -1,8 +1,8 @@
 /*
  * Virtio devices of the guest board: eight places for one, as on QEMU's virt, each with registers
  * ("Virtio Over MMIO", version 2 or, for old drivers, 1), queues, and a line into the PLIC. What a
- * device does is its kind's: virtio_blk.c, virtio_net.c, virtio_rng.c. An empty place has DeviceID
- * 0.
+ * device does is its kind's: virtio_blk.c, virtio_net.c, virtio_console.c, virtio_balloon.c,
+ * virtio_rng.c. An empty place has DeviceID 0.
  *
  * Requests begin where the driver notifies, on its hart, and most are done when its store is; see
  * MMIO_AGAIN for what takes long. A device that hands them on to the host's is given the answers
@@ -15,6 +15,7 @@
 #define HYP_DEV_VIRTIO_H
 
 #include "hyp/dev/mmio.h"
+#include "hyp/dev/virtio_balloon.h"
 #include "hyp/dev/virtio_blk.h"
 #include "hyp/dev/virtqueue.h"
 #include "hyp/drv/virtio_abi.h"
@@ -36,9 +37,18 @@ struct virtio_done {
 	uint64_t cost;	  /* bytes moved, or what takes as long */
 };
 
+#define VIRTIO_COUNTERS_MAX 24 /* of one kind */
+
+/* What the operator is shown of a device, besides what all have: a name of at most 8 bytes. */
+struct virtio_counter {
+	const char *name;
+	uint64_t n;
+};
+
 /* What the places can hold. */
 struct virtio_kind {
 	uint32_t id; /* "Device Types" */
+	const char *name;
 	/* Carry out one request of queue @q; the device's lock is held, as for all of these. */
 	struct virtio_done (*serve)(struct virtio_device *d, struct virtqueue *q,
 				    const struct virtqueue_chain *chain);
@@ -62,14 +72,19 @@ struct virtio_kind {
 	void (*configure)(struct virtio_device *d, uint64_t at, uint64_t width, uint32_t v);
 	/* The device is reset: forget what the driver has told. NULL: there is nothing. */
 	void (*reset)(struct virtio_device *d);
+	/* Tell what is counted, VIRTIO_COUNTERS_MAX at most: returns how many; .inputs_lock is held,
+	 * too. NULL: nothing. */
+	unsigned (*counters)(struct virtio_device *d, struct virtio_counter *to);
 };
 
-/* What was counted since the device is there. */
-struct virtio_counts {
-	uint64_t notifications, interrupts, chains;
-	uint64_t bytes_to, bytes_from; /* the guest */
-	uint64_t latency, latency_max; /* of what was under way, in units of `time`: sum, most */
-	uint64_t later;		       /* how many that were */
+/* What devices count, since the VM was made. */
+struct virtio_stats {
+	uint64_t notifications;
+	uint64_t interrupts; /* how often the line rose; with .line_lock */
+	/* Taken, with what the device reads; what it wrote. Not of .inputs that others fill. */
+	uint64_t chains, bytes_in, bytes_out;
+	uint64_t later;		       /* chains that were under way, and came back */
+	uint64_t latency, latency_max; /* of these, in units of `time`: sum, most */
 };
 
 struct virtio_device {
@@ -96,9 +111,10 @@ struct virtio_device {
 	struct virtqueue queue[VIRTIO_QUEUES_MAX];
 
 	unsigned turn; /* the queue that virtio_go_on() begins with */
-	struct virtio_counts counts;
+	struct virtio_stats stats;
 	struct virtio_blk blk;	/* of that kind */
 	struct virtio_net *net; /* of that kind */
+	struct virtio_balloon balloon;
 };
 
 /**
@@ -116,6 +132,10 @@ void virtio_drain(struct board *b);
 
 /* The VM is destroyed, or never came to be: as if nothing had been attached. */
 void virtio_detach(struct board *b);
+
+/* All of @d is as it is, but for its interrupts, from the one to the other. */
+void virtio_hold(struct virtio_device *d);
+void virtio_release(struct virtio_device *d);
 
 /* Chains that are under way. */
 unsigned virtio_under_way(struct virtio_device *d);
@@ -140,6 +160,8 @@ void virtio_go_on(struct virtio_device *d);
 
 /* Nothing begins on @d any more, until its next reset. */
 void virtio_stop(struct virtio_device *d);
+/* Count @chain, into which @written bytes were written: for who takes chains himself. */
+void virtio_count(struct virtio_device *d, const struct virtqueue_chain *chain, uint32_t written);
 
 /* The host hart where the vcpu is, or was last, that @d interrupts; NULL: it interrupts none. */
 const struct hart *virtio_listening_hart(struct virtio_device *d);
@@ -168,6 +190,9 @@ bool virtio_end_queue(struct virtio_device *d, struct virtqueue *q);
 
 /* An entropy device ("Entropy Device"), as virtio_attach(). */
 void virtio_rng_attach(struct board *b, unsigned slot, struct gstage *gs);
+
+/* A balloon for a guest that has @memory bytes of RAM, as virtio_attach(). */
+void virtio_balloon_attach(struct board *b, unsigned slot, struct gstage *gs, uint64_t memory);
 
 /**
  * A disk, as virtio_attach(), of a file. @pool pays for what is written to it, which stays when the

@@ -31,10 +31,7 @@ static unsigned write(struct virtio_blk_request *r)
 {
 	uint64_t bytes = virtqueue_left(&r->from);
 
-	if (!is_good(r, bytes))
-		return BLK_IOERR;
-	r->device->counts.bytes_from += bytes;
-	return r->b->backing->write(r, bytes);
+	return is_good(r, bytes) ? r->b->backing->write(r, bytes) : BLK_IOERR;
 }
 
 static unsigned flush(struct virtio_blk_request *r)

@@ -7,8 +7,8 @@
  * followed it is through ("Block Device", "Device Operation").
  *
  * Invariant: a slot is idle, or the host has its request, or is just being told by virtio_blk_finish()
- * that it is finished; as long as it isn't idle its queue counts it as under way, and the guest's
- * memory stays where it is.
+ * that it is finished; as long as it isn't idle its queue counts it as under way, and a pin keeps
+ * from others what the guest gives back meanwhile.
  *
  * Next: hyp/drv/blk.c, the host's end.
  */
@@ -30,6 +30,7 @@
 struct virtio_blk_slot {
 	struct blk_request host; /* first: what blk_take() returns is the slot */
 	struct virtio_blk_slot *next;
+	unsigned pin; /* of the guest's memory, while it isn't idle */
 	struct virtio_device *device;
 	struct virtqueue *queue;
 	enum blk_type type;
@@ -55,6 +56,7 @@ static struct virtio_blk_slot *take_slot(const struct virtio_blk_request *r, enu
 
 	r->b->idle = s->next;
 	s->device = r->device;
+	s->pin = gstage_pin(r->device->gs);
 	s->queue = r->queue;
 	s->type = type;
 	s->flushes = false;
@@ -72,6 +74,7 @@ static void put_slot(struct virtio_blk_slot *s)
 {
 	struct virtio_blk *b = &s->device->blk;
 
+	gstage_unpin(s->device->gs, s->pin);
 	s->next = b->idle;
 	b->idle = s;
 }
@@ -297,6 +300,21 @@ static void drain(struct virtio_device *d)
 	}
 }
 
+static uint64_t us(uint64_t ticks)
+{
+	return host_ns(ticks) / 1000;
+}
+
+static unsigned counters(struct virtio_device *d, struct virtio_counter *to)
+{
+	const struct virtio_stats *s = &d->stats;
+
+	to[0] = (struct virtio_counter){ "later", s->later };
+	to[1] = (struct virtio_counter){ "mean_us", us(s->later ? s->latency / s->later : 0) };
+	to[2] = (struct virtio_counter){ "max_us", us(s->latency_max) };
+	return 3;
+}
+
 static void detach(struct virtio_device *d)
 {
 	blk_unclaim(d->blk.host, &d->blk.claim);
@@ -318,12 +336,14 @@ static void reset(struct virtio_device *d)
 
 static const struct virtio_kind kind = {
 	.id = 2,
+	.name = "blk",
 	.serve = virtio_blk_serve,
 	.is_full = is_full,
 	.drain = drain,
 	.detach = detach,
 	.configure = configure,
 	.reset = reset,
+	.counters = counters,
 };
 
 static enum err refuse(const char *owner, const struct virtio_disk *d, enum err e, const char *what)

@@ -168,7 +168,7 @@ static unsigned clear(struct virtio_blk_request *r, uint64_t at, uint64_t bytes,
 
 static const struct virtio_blk_backing layer = { read, write, flush, clear };
 
-static const struct virtio_kind kind = { .id = 2, .serve = virtio_blk_serve };
+static const struct virtio_kind kind = { .id = 2, .name = "blk", .serve = virtio_blk_serve };
 
 static void describe(struct virtio_blk_config *c, uint64_t bytes)
 {

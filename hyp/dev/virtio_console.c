@@ -181,6 +181,7 @@ static bool send_chain(struct flow *f, const struct virtqueue_chain *chain, uint
 		n = f->port == CONSOLE ? show(f, n) : send(f, n);
 		spend(most, n);
 		f->q->taken += n;
+		f->c->port[f->port].in += n;
 		if (n < left)
 			return false;
 	}
@@ -204,6 +205,7 @@ static bool fill_chain(struct flow *f, const struct virtqueue_chain *chain, uint
 		if (!part)
 			break;
 		*written += (uint32_t)part;
+		f->c->port[f->port].out += part;
 		spend(most, part);
 	}
 	return *written || !room;
@@ -228,6 +230,7 @@ static bool work(struct virtio_console *c, unsigned port, struct virtqueue *q,
 			continue;
 		}
 		if (move(&f, &chain, &most, &written)) {
+			virtio_count(c->device, &chain, written);
 			virtqueue_push(q, chain.head, written);
 			spend(&most, CHAIN_COST);
 		} else {
@@ -412,13 +415,39 @@ static void reset(struct virtio_device *d)
 	}
 }
 
+/* Bytes of each port, by its number, as the driver has it. */
+static unsigned counters(struct virtio_device *d, struct virtio_counter *to)
+{
+	static const char *const names[VIRTIO_CONSOLE_PORTS][2] = {
+		{ "in0", "out0" }, { "in1", "out1" }, { "in2", "out2" }, { "in3", "out3" },
+		{ "in4", "out4" },
+	};
+	unsigned n = 0;
+
+	for (unsigned port = 0; port < VIRTIO_CONSOLE_PORTS; port++) {
+		const struct virtio_console_port *p = &d->board->console.port[port];
+
+		if (!p->is_there)
+			continue;
+		to[n++] = (struct virtio_counter){ names[port][0], p->in };
+		to[n++] = (struct virtio_counter){ names[port][1], p->out };
+	}
+	return n;
+}
+
 static void detach(struct virtio_device *d)
 {
 	virtio_console_detach(d->board);
 }
 
 static const struct virtio_kind kind = {
-	.id = 3, .detach = detach, .notified = notified, .configure = configure, .reset = reset
+	.id = 3,
+	.name = "console",
+	.detach = detach,
+	.notified = notified,
+	.configure = configure,
+	.reset = reset,
+	.counters = counters,
 };
 
 /* --- from the host's side --- */

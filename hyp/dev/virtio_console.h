@@ -48,6 +48,7 @@ struct virtio_console_port {
 	bool is_there;
 	const char *name;      /* NULL: the console's */
 	struct serial *serial; /* the host's end of a named one; NULL: there is none (yet) */
+	uint64_t in, out;      /* bytes from the guest that went on; that came for it */
 	/* Since the last reset. */
 	unsigned owes;	 /* messages that the driver is to get */
 	bool is_ready;	 /* the driver knows it */

@@ -350,12 +350,15 @@ static struct virtio_done serve(struct virtio_device *d, struct virtqueue *q,
 	struct packet_source source = { .guest = virtqueue_readable(q, chain) };
 	struct net_header header = { 0 };
 	uint64_t bytes = virtqueue_left(&source.guest), to;
+	unsigned pin;
 
 	if (!virtqueue_take(&source.guest, &header, header_bytes(d))) {
 		drop(switch_ports[d->net->port].drops_in, DROP_MALFORMED);
 		return (struct virtio_done){ .cost = COST };
 	}
+	pin = gstage_pin(d->gs); /* for what packet_source_next() points to */
 	to = forward(d->net->port, &source, &header, offloads_of_host(d->accepted));
+	gstage_unpin(d->gs, pin);
 	d->net->told |= to;
 	return (struct virtio_done){ .cost = COST + count(to) * (COST + bytes) };
 }
@@ -373,6 +376,22 @@ static void refill(struct virtio_device *d, struct virtqueue *q)
 	(void)q;
 }
 
+/* Its port's; see `nets`. */
+static unsigned counters(struct virtio_device *d, struct virtio_counter *to)
+{
+	const struct switch_port *p = &switch_ports[d->net->port];
+	unsigned n = 0;
+
+	to[n++] = (struct virtio_counter){ "rx", p->out.packets };
+	to[n++] = (struct virtio_counter){ "rx_bytes", p->out.bytes };
+	to[n++] = (struct virtio_counter){ "tx", p->in.packets };
+	to[n++] = (struct virtio_counter){ "tx_bytes", p->in.bytes };
+	for (unsigned why = 0; why < DROPS; why++)
+		to[n++] = (struct virtio_counter){ switch_drop_names[why],
+						   p->drops_in[why] + p->drops_out[why] };
+	return n;
+}
+
 static void detach(struct virtio_device *d)
 {
 	switch_remove(d->net->port);
@@ -380,11 +399,13 @@ static void detach(struct virtio_device *d)
 
 static const struct virtio_kind kind = {
 	.id = 1,
+	.name = "net",
 	.detach = detach,
 	.serve = serve,
 	.served = served,
 	.inputs = 1u << NET_RX,
 	.refill = refill,
+	.counters = counters,
 };
 
 /* --- there or not --- */

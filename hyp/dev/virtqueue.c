@@ -3,7 +3,7 @@
  *
  * Invariant: no index that the guest wrote is used before it was compared with the queue's size,
  * and no address before it was found in RAM; whatever is compared is a copy that the guest can't
- * reach. RAM doesn't move while a VM runs, so what was in RAM once stays there.
+ * reach. RAM's addresses don't change while a VM runs, so what was in RAM once stays there.
  *
  * Next: virtio.c, who sets queues up and tells devices of them.
  */

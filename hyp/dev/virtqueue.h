@@ -122,7 +122,7 @@ bool virtqueue_give(struct virtqueue_cursor *c, const void *from, uint64_t bytes
 uint64_t virtqueue_piece(struct virtqueue_cursor *c, uint64_t bytes, gpa_t *at);
 /**
  * Up to @most bytes from here on that lie together, in one page: passed, to be read at once. How
- * many in *@n. NULL: none are left, or memory ran out.
+ * many in *@n. A pin is held, see gstage_pointer(). NULL: none are left, or memory ran out.
  */
 const void *virtqueue_next(struct virtqueue_cursor *c, uint64_t most, uint64_t *n);
 

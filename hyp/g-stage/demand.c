@@ -74,14 +74,15 @@ static enum err fill_giant(struct gstage *gs, gpa_t at, unsigned top, unsigned *
 	return ERR_NOMEM;
 }
 
+/* Where some of 2 MiB was given back (discard.c) the rest of it stays as it is. */
 static enum err fill_small(struct gstage *gs, gpa_t at, unsigned *level, hpa_t *to)
 {
 	uint64_t base = align_down(at.v, MEGAPAGE);
 	bool zero = true;
 	enum err e;
 
-	*level = span_is_ram(gs, base, MEGAPAGE) ? MEGA_LEVEL : 0;
-	e = *level ? frame_alloc_block(gs->pool, to, &zero) : frame_alloc(gs->pool, to);
+	*level = span_is_ram(gs, base, MEGAPAGE) && !table_is_private(gs, at) ? MEGA_LEVEL : 0;
+	e = *level ? frame_alloc_block(gs->pool, to, &zero) : frame_alloc_page(gs->pool, to);
 	if (e)
 		return e;
 	base = align_down(at.v, pt_span(*level));

@@ -91,3 +91,65 @@ enum err table_set(struct gstage *gs, gpa_t at, unsigned level, hpa_t to, uint64
 	entry_write(entry, pte_make(to.v, LEAF_FLAGS | rwx));
 	return OK;
 }
+
+static hpa_t clear(pte_t *entry)
+{
+	hpa_t to = hpa(pte_address(*entry));
+
+	entry_write(entry, 0);
+	return to;
+}
+
+hpa_t table_clear(struct gstage *gs, gpa_t at)
+{
+	unsigned level;
+
+	return clear(table_find(gs, at, &level));
+}
+
+enum err table_split(struct gstage *gs, gpa_t at)
+{
+	unsigned level;
+	pte_t *entry = table_find(gs, at, &level), *leaves;
+	hpa_t table;
+	enum err e = frame_alloc(gs->pool, &table);
+
+	if (e)
+		return e;
+	leaves = phys_pointer(table);
+	for (unsigned i = 0; i < PT_ENTRIES; i++)
+		leaves[i] = pte_make(pte_address(*entry) + i * pt_span(level - 1),
+				     *entry & ~PTE_PPN_MASK);
+	entry_write(entry, pte_make(table.v, PTE_V));
+	return OK;
+}
+
+/* The first leaf in the table of 4 KiB pages that has @entry, for @at; NULL: there is none. */
+static const pte_t *first_leaf(const struct gstage *gs, gpa_t at, const pte_t *entry)
+{
+	const pte_t *leaves = entry - pt_index(gs->mode, 0, at.v);
+
+	for (unsigned i = 0; i < PT_ENTRIES; i++)
+		if (pte_is_valid(leaves[i]))
+			return &leaves[i];
+	return NULL;
+}
+
+bool table_is_private(const struct gstage *gs, gpa_t at)
+{
+	unsigned level;
+	const pte_t *entry = table_find(gs, at, &level), *leaf;
+
+	leaf = level == 0 ? first_leaf(gs, at, entry) : NULL;
+	return leaf && (*leaf & PTE_W);
+}
+
+hpa_t table_prune(struct gstage *gs, gpa_t at)
+{
+	unsigned level;
+	const pte_t *entry = table_find(gs, at, &level);
+
+	if (level > 0 || first_leaf(gs, at, entry))
+		return hpa(0);
+	return clear(descend(gs, at, 1, &level));
+}

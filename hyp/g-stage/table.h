@@ -25,4 +25,18 @@ pte_t *table_find(const struct gstage *gs, gpa_t at, unsigned *level);
 MUST_USE enum err table_set(struct gstage *gs, gpa_t at, unsigned level, hpa_t to, uint64_t rwx,
 			    hpa_t *old);
 
+/* Take back the leaf that @at lies in. Returns where it led. */
+hpa_t table_clear(struct gstage *gs, gpa_t at);
+
+/* 512 leaves to the same memory in place of the one that @at lies in, of 2 MiB or more. Returns OK or
+ * ERR_NOMEM. */
+MUST_USE enum err table_split(struct gstage *gs, gpa_t at);
+
+/* Whether the table of 4 KiB pages that @at is translated by has leaves that allow stores; either all
+ * it has are such, or none. */
+bool table_is_private(const struct gstage *gs, gpa_t at);
+
+/* Take that table back if there is nothing in it. Returns its address, .v 0: it stays. */
+hpa_t table_prune(struct gstage *gs, gpa_t at);
+
 #endif

@@ -19,12 +19,6 @@ static enum mmu_what inject(struct vcpu *v, enum cause cause, gva_t tval)
 	return MMU_INJECT;
 }
 
-/* The guest's instructions are read where the hart fetches them from, 16 bits at a time. */
-static uint32_t parcel(const void *original, unsigned n)
-{
-	return ((const uint16_t *)original)[n];
-}
-
 static struct shadow_code code_at(struct vcpu *v, gva_t pc)
 {
 	return shadow_code(v->shadow, &v->view, &v->depriv.regime, pc);
@@ -52,9 +46,9 @@ static COLD enum mmu_what fetch_second(struct vcpu *v, uint32_t *bits)
 	gva_t at = gva(v->frame.pc + 2);
 	struct shadow_code c = code_at(v, at);
 
-	if (!c.original)
+	if (!c.is_mapped)
 		return fetch_fault(v, at);
-	*bits |= parcel(c.original, 0) << 16;
+	*bits |= c.bits << 16;
 	return MMU_FETCHED;
 }
 
@@ -63,14 +57,13 @@ static enum mmu_what shadowed_fetch(struct vcpu *v, uint32_t *bits)
 	gva_t pc = gva(v->frame.pc);
 	struct shadow_code c = v->depriv.code = code_at(v, pc);
 
-	if (!c.original)
+	if (!c.is_mapped)
 		return fetch_fault(v, pc);
-	*bits = parcel(c.original, 0);
+	*bits = c.bits;
 	if ((*bits & 3) != 3)
-		return MMU_FETCHED;
-	if ((pc.v & (PAGE_SIZE - 1)) == PAGE_SIZE - 2)
+		*bits &= 0xffff;
+	else if ((pc.v & (PAGE_SIZE - 1)) == PAGE_SIZE - 2)
 		return fetch_second(v, bits);
-	*bits |= parcel(c.original, 1) << 16;
 	return MMU_FETCHED;
 }
 
@@ -172,6 +165,7 @@ static enum mmu_what load(struct vcpu *v, gpa_t to)
 {
 	const struct insn *i;
 	const void *from;
+	unsigned pin;
 	uint32_t bits;
 	enum mmu_what fetched = shadowed_fetch(v, &bits);
 
@@ -182,11 +176,13 @@ static enum mmu_what load(struct vcpu *v, gpa_t to)
 		shadow_unpatch(v->shadow, to);
 		return MMU_RESUME;
 	}
+	pin = gstage_pin(v->gstage);
 	from = gstage_pointer(v->gstage, to, ACCESS_LOAD);
+	if (from && i->reg)
+		v->frame.x[i->reg] = load_value(from, i);
+	gstage_unpin(v->gstage, pin);
 	if (!from)
 		return MMU_NOMEM;
-	if (i->reg)
-		v->frame.x[i->reg] = load_value(from, i);
 	v->frame.pc += i->length;
 	return MMU_RESUME;
 }

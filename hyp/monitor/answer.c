@@ -134,6 +134,16 @@ static bool is_list(const struct answer *a)
 }
 
 /* A row that doesn't fit was never begun, and none comes after it. */
+static void keep_what_fits(struct answer *a)
+{
+	if (a->text.full) {
+		a->text.n = a->row_at;
+		a->text.full = false;
+		a->truncated = true;
+	}
+	a->row_at = a->text.n;
+}
+
 static void close_row(struct answer *a)
 {
 	if (a->truncated)
@@ -142,12 +152,45 @@ static void close_row(struct answer *a)
 		text_put(&a->text, '}');
 	else if (a->rows && !is_json(a) && (!a->is_record || a->column % a->per_line))
 		end_line(a);
-	if (a->text.full) {
-		a->text.n = a->row_at;
-		a->text.full = false;
-		a->truncated = true;
+	keep_what_fits(a);
+}
+
+/* What follows isn't of this record, or of this list, any more. */
+static void leave_fields(struct answer *a)
+{
+	if (!a->is_record) {
+		close_row(a);
+		return;
 	}
-	a->row_at = a->text.n;
+	if (!is_json(a) && a->column % a->per_line)
+		end_line(a);
+	keep_what_fits(a);
+}
+
+void answer_list(struct answer *a, const char *name, const struct column *columns, unsigned n)
+{
+	size_t end;
+
+	if (a->is_error || a->truncated)
+		return;
+	leave_fields(a);
+	a->is_nested = !a->is_record || !a->truncated;
+	if (a->truncated)
+		return;
+	end = a->text.n;
+	if (is_json(a)) {
+		text_add(&a->text, a->is_record ? "," : "],");
+		put_quoted(a, name, strlen(name));
+		text_put(&a->text, ':');
+	}
+	answer_table(a, columns, n);
+	if (a->text.full) {
+		a->row_at = end;
+		keep_what_fits(a);
+		return;
+	}
+	a->is_record = false;
+	a->rows = 0;
 }
 
 void answer_row(struct answer *a)
@@ -295,12 +338,14 @@ static void end_result(struct answer *a)
 
 	if (a->columns)
 		close_row(a);
-	is_empty = !a->columns || (a->is_record && a->truncated);
+	is_empty = !a->columns || (a->is_record && a->truncated && !a->is_nested);
 	a->text.room = a->room;
 	if (is_json(a) && is_empty)
 		text_add(&a->text, "null");
 	else if (is_json(a) && !a->is_record)
 		text_put(&a->text, ']');
+	if (is_json(a) && a->is_nested)
+		text_put(&a->text, '}');
 	if (a->truncated)
 		text_add(&a->text, is_json(a) ? ",\"truncated\":true" : "(truncated)\n");
 }

@@ -5,6 +5,8 @@
  *     answer_row(a), fields ...       JSON: [{"name":value,...},...]
  *   answer_record(a, columns, n, k)   text: k names with their values a line
  *     fields ...                      JSON: {"name":value,...}
+ *     answer_list(a, name, columns, n)      , and then a table       ,"name":[{...},...] behind them
+ *     answer_row(a), fields ...
  *   answer_error(a, "...")            text: error: ...      JSON: "ok":false,"error":"..."
  *
  * A table of one column has neither names nor alignment: in JSON it is an array of values.
@@ -51,7 +53,7 @@ struct answer {
 	size_t room, row_at, padding;
 	const struct column *columns; /* NULL: neither table nor record yet */
 	unsigned columns_n, column, per_line, rows;
-	bool is_record, is_error, truncated, has_id;
+	bool is_record, is_nested, is_error, truncated, has_id;
 	uint64_t id;
 };
 
@@ -65,9 +67,11 @@ void answer_begin(struct answer *a, enum answer_form form, char *to, size_t room
 /* Complete it. Where there was neither table nor record nor error, the result is empty (null). */
 void answer_end(struct answer *a);
 
-/* One table or record an answer. @columns must stay until answer_end(). */
+/* One table or record an answer, but for a record's lists. @columns must stay until answer_end(). */
 void answer_table(struct answer *a, const struct column *columns, unsigned n);
 void answer_record(struct answer *a, const struct column *columns, unsigned n, unsigned per_line);
+/* A table in the record, when all its fields are there; another one when that has all its rows. */
+void answer_list(struct answer *a, const char *name, const struct column *columns, unsigned n);
 void answer_row(struct answer *a);
 
 /* The row's next field; one too many is dropped. */

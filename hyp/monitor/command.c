@@ -162,11 +162,29 @@ static bool take_status(const char *word, struct arguments *args)
 	return true;
 }
 
+/* Up to 7 digits, so that nothing is too large for 64 bits. */
+static bool take_size(const char *word, struct arguments *args)
+{
+	static const char units[] = "KMG";
+	const char *unit;
+	char *end;
+
+	args->size = strtoul(word, &end, 10);
+	if (end == word || end - word > 7 || !args->size || word[0] < '0' || word[0] > '9')
+		return false;
+	unit = *end ? strchr(units, *end) : NULL;
+	if (!unit || end[1])
+		return false;
+	args->size <<= 10 * (unit - units + 1);
+	return true;
+}
+
 static const struct kind kinds[] = {
 	{ "VM", "the name of a VM", take_vm, offer_vm },
 	{ "VM[.N]", "a VM's name, or VM.N for its vcpu N", take_vcpu, offer_vcpu },
 	{ "NAME", "a name", take_name, NULL },
 	{ "STATUS", "a number from 0 to 255", take_status, NULL },
+	{ "SIZE", "a size like 128M or 1G", take_size, NULL },
 };
 
 static bool token_is(const struct token *t, const char *s)

@@ -24,6 +24,7 @@ struct arguments {
 	const char *word;  /* of a|b: the one that was given */
 	const char *rest;  /* COMMAND: all that follows; "": nothing */
 	int status;	   /* STATUS */
+	uint64_t size;	   /* SIZE: bytes */
 };
 
 typedef void command_run(const struct arguments *args, struct answer *a);

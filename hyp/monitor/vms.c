@@ -4,6 +4,7 @@
 #include "hyp/monitor/command.h"
 
 #include "hyp/arch/pte.h"
+#include "hyp/monitor/devices.h"
 
 #define KIB_A_FRAME 4
 
@@ -62,7 +63,7 @@ static const char *or_none(const char *s)
 
 static void show(const struct arguments *args, struct answer *a)
 {
-	const struct vm *vm = args->vm;
+	struct vm *vm = args->vm;
 	bool shadows = vm->way->shares_table;
 
 	answer_record(a, show_columns, sizeof(show_columns) / sizeof(show_columns[0]), 1);
@@ -82,6 +83,14 @@ static void show(const struct arguments *args, struct answer *a)
 	answer_number(a, vm->gstage.cow_copies);
 	answer_text(a, vm->isa.string);
 	answer_text(a, or_none(vm->config.bootargs));
+	devices_show(vm, a);
+}
+
+static void balloon(const struct arguments *args, struct answer *a)
+{
+	if (!virtio_balloon_set_target(&args->vm->board, args->size))
+		answer_error(a, "%.64s has no balloon: its description says balloon = \"on\" for one",
+			     args->vm->config.name);
 }
 
 /* What a life-cycle function returned: nothing to say, or why not. */
@@ -144,6 +153,7 @@ const struct command vm_commands[] = {
 	{ "vm resume VM", "let it run again", resume },
 	{ "vm reset VM", "cut its power and give it again", reset },
 	{ "vm stop VM", "cut its power", stop },
+	{ "vm balloon VM SIZE", "let it have that much memory, up to what it was given", balloon },
 	{ "vm destroy VM", "give back all it has; it must be stopped", destroy },
 	{ "vm create NAME", "make a VM of the bundle that was destroyed", create },
 	{ NULL, NULL, NULL },

@@ -195,7 +195,7 @@ static enum claim claim_of(const struct request *q)
 
 	if (c.is_copy && q->st->state_used)
 		return CLAIM_COPY;
-	if (!c.original || insn_is_system(*(const uint16_t *)c.original))
+	if (!c.is_mapped || insn_is_system(c.bits))
 		return CLAIM_NONE;
 	return CLAIM_GUEST;
 }

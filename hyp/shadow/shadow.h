@@ -239,8 +239,9 @@ void shadow_fence(struct shadow *s, const gva_t *at, const uint64_t *asid);
  * before then has let it go, and what he did is seen. Whoever takes it later finds those stores in
  * the guest's tables, and puts nothing older into a shadow. So what wasn't true when the lock was
  * free can only look true because it has become so: .links_seq never takes a value twice, and a
- * leaf that is out of use by now may stay out. Where a table has gone meanwhile it was emptied first,
- * and whatever its memory says then is as good. Own hart only.
+ * leaf that is out of use by now may stay out. Where a table has gone meanwhile, or a page of the
+ * guest's tables that it gave back, the shadows were emptied first, and whatever the memory says then
+ * is as good. Own hart only.
  */
 #define ABSENCE_MAX 3
 struct shadow_absence {
@@ -262,8 +263,9 @@ void shadow_fence_page(struct shadow *s, gva_t at, uint64_t asid, struct shadow_
  * Where the instruction at @pc is fetched from, as the hardware does it now: by the shadow.
  */
 struct shadow_code {
-	const void *original; /* the guest's own bytes at pc; NULL: not mapped */
-	gpa_t at;	      /* where they are */
+	bool is_mapped;
+	uint32_t bits; /* the guest's own 4 bytes at pc, or the 2 up to the end of the page */
+	gpa_t at;      /* where they are */
 	bool is_copy;	      /* what is executed is a patched copy of their page */
 	uint64_t seq;	      /* shadow_code_seq() when that was so */
 };

@@ -59,13 +59,18 @@ bool shadow_mode_works(uint64_t mode)
 
 /* --- a G-stage leaf was replaced --- */
 
+static void flush_derived(struct gstage *gs)
+{
+	shadow_flush(gs->shadows);
+	shadow_flush_code(gs->shadows);
+}
+
 static void fence_derived(struct gstage *gs, gpa_t at, uint64_t bytes)
 {
 	struct shadow_state *st = gs->shadows;
 
 	shadow_unmap_range(st, at, bytes);
-	shadow_flush(st);
-	shadow_flush_code(st);
+	flush_derived(gs);
 }
 
 /* As if an instruction that isn't emulated wrote there. */
@@ -73,13 +78,17 @@ static void write_derived(struct gstage *gs, gpa_t at)
 {
 	struct shadow_state *st = gs->shadows;
 
-	lock_take(&gs->lock);
 	shadow_lift(st, at);
 	shadow_drop_copy(st, at);
-	lock_release(&gs->lock);
 }
 
-static const struct gstage_fencing by_shadow = { fence_derived, write_derived };
+static const struct gstage_fencing by_shadow = {
+	.fence = fence_derived,
+	.flush = flush_derived,
+	.write = write_derived,
+	.keeps = shadow_keeps,
+	.forget = shadow_forget,
+};
 
 /* --- spaces --- */
 
@@ -262,6 +271,14 @@ static const struct shadow_table *find_leaf(const struct shadow_table *t, gva_t 
 	return NULL;
 }
 
+/* The guest's instructions are read where the hart fetches them from, 16 bits at a time. */
+static uint32_t parcels(const uint16_t *original, gva_t pc)
+{
+	uint32_t low = original[0];
+
+	return (pc.v & (PAGE_SIZE - 1)) == PAGE_SIZE - 2 ? low : low | (uint32_t)original[1] << 16;
+}
+
 struct shadow_code shadow_code_at(struct shadow_state *st, const struct shadow_table *root,
 				  gva_t pc)
 {
@@ -275,7 +292,8 @@ struct shadow_code shadow_code_at(struct shadow_state *st, const struct shadow_t
 	c.at = gpa(shadow_leaf_base(t, index).v | (pc.v & (pt_span(t->key.level) - 1)));
 	if (gstage_reach(st->gs, c.at, ACCESS_LOAD, &original) != OK)
 		return c;
-	c.original = phys_pointer(original.to);
+	c.is_mapped = true;
+	c.bits = parcels(phys_pointer(original.to), pc);
 	c.is_copy = t->key.level == 0 &&
 		    pte_address(t->hw[index]) == shadow_copy_of(st, c.at).v;
 	return c;

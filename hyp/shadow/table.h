@@ -290,6 +290,11 @@ void shadow_window_open(struct shadow_table *root);
 void shadow_window_give_way(struct shadow_state *st, struct shadow_table *root, gva_t at);
 extern const char trap_window[]; /* hyp/trap/window.S: the page of the stub */
 
+/* discard.c: what struct gstage_fencing asks of who derives shadows */
+
+gpa_t shadow_keeps(struct gstage *gs, gpa_t at, gpa_t end);
+void shadow_forget(struct gstage *gs, gpa_t at, uint64_t bytes);
+
 /* space.c */
 
 /* Give up the roots of all spaces that no hart can be in: they are what eviction spares. */

@@ -349,12 +349,11 @@ static enum err read_ports(const void *fit, int node, struct vm_config *c)
 	return e;
 }
 
-/* The entropy device has the last place of the board. */
-static enum err check_places(const struct vm_config *c)
+/* How many places on the board it takes, but for the entropy device's. */
+static unsigned devices_of(const struct vm_config *c)
 {
-	unsigned devices = c->disks + c->nets + vm_has_console(c);
-
-	return devices < VIRTIO_SLOTS ? OK : refuse(ERR_FULL, c->name, "devices");
+	return c->disks + c->nets + vm_has_console(c) +
+	       (c->choices.word[CHOICE_BALLOON] == BALLOON_ON);
 }
 
 static enum err read_choices(const void *fit, int node, struct vm_config *c)
@@ -434,7 +433,7 @@ enum err bundle_read(const struct bundle *b, unsigned i, unsigned harts, struct 
 	if ((e = read_files(b, node, c)) || (e = read_disks(b, node, c)) ||
 	    (e = read_nets(b, node, c)) || (e = read_ports(fit, node, c)))
 		return e;
-	return check_places(c);
+	return devices_of(c) > VM_DEVICES_MAX ? refuse(ERR_FULL, c->name, "devices") : OK;
 }
 
 static uint64_t order_of(const void *fit, int node)

@@ -23,8 +23,9 @@
 #define BUNDLE_VMS_MAX 32
 #define VM_NAME_MAX    31 /* letters, digits and ._- */
 #define VM_WEIGHT_MAX  10000
-#define VM_DISKS_MAX   7 /* the last place on the board is the entropy device's */
-#define VM_NETS_MAX    7 /* with the disks */
+#define VM_DEVICES_MAX 7 /* virtio; the last place on the board is the entropy device's */
+#define VM_DISKS_MAX   VM_DEVICES_MAX
+#define VM_NETS_MAX    VM_DEVICES_MAX
 
 struct vm_file {
 	hpa_t at;

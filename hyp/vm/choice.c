@@ -31,6 +31,7 @@ static const struct {
 	[CHOICE_VIRTIO] = { "virtio", virtio_words, 2, VIRTIO_MODERN },
 	[CHOICE_CONSOLE] = { "virtio-console", on_off_words, 2, CONSOLE_OFF },
 	[CHOICE_RNG] = { "rng", on_off_words, 2, RNG_ON },
+	[CHOICE_BALLOON] = { "balloon", on_off_words, 2, BALLOON_OFF },
 	[CHOICE_ON_RESET] = { "on-reset", then_words, 2, THEN_RESTART },
 	[CHOICE_ON_SHUTDOWN] = { "on-shutdown", then_words, 2, THEN_STOP },
 	[CHOICE_ON_FAILURE] = { "on-failure", then_words, 2, THEN_STOP },

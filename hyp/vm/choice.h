@@ -18,6 +18,7 @@ enum choice_name {
 	CHOICE_SHADOW_POLICY,
 	CHOICE_PATCH,
 	CHOICE_RNG,
+	CHOICE_BALLOON,
 	CHOICE_VIRTIO,
 	CHOICE_CONSOLE,
 	CHOICE_ON_RESET,
@@ -34,6 +35,9 @@ enum { CONSOLE_ON, CONSOLE_OFF };
 
 /* The words of CHOICE_RNG: whether there is an entropy device. */
 enum { RNG_ON, RNG_OFF };
+
+/* The same of CHOICE_BALLOON: a balloon. */
+enum { BALLOON_ON, BALLOON_OFF };
 
 /* The words of CHOICE_PATCH; those of CHOICE_SHADOW_POLICY are enum shadow_policy. */
 enum { PATCH_ON, PATCH_OFF };

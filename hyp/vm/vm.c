@@ -194,7 +194,7 @@ static void drop_memory(struct vm *vm)
 	uint64_t others = gstage_other_harts(&vm->gstage);
 	struct sbi_harts one;
 
-	virtio_reset(&vm->board); /* they work on other harts, too, and must have no part in it */
+	virtio_reset(&vm->board); /* others' packets come to its queues no more */
 	frame_free_all(&vm->pool);
 	fence_i();
 	while (host_next_hart(&others, &one))
@@ -351,8 +351,13 @@ static enum err attach_nets(struct vm *vm, unsigned slot)
 	return OK;
 }
 
+static unsigned console_slot(const struct vm_config *c)
+{
+	return c->disks + c->nets;
+}
+
 /* Joined to the host's ends at once, so last of all. @history: of its window, or NULL. */
-static void attach_console(struct vm *vm, unsigned slot, uint8_t *history)
+static void attach_console(struct vm *vm, uint8_t *history)
 {
 	const struct vm_config *c = &vm->config;
 	const struct virtio_console_plan plan = { .vm = c->name,
@@ -361,10 +366,10 @@ static void attach_console(struct vm *vm, unsigned slot, uint8_t *history)
 						  .named = c->port,
 						  .named_n = c->ports };
 
-	virtio_console_attach(&vm->board, slot, &vm->gstage, &plan);
+	virtio_console_attach(&vm->board, console_slot(c), &vm->gstage, &plan);
 }
 
-/* Disks come first, where small kernels look for theirs. */
+/* Disks come first, where small kernels look for theirs; bundle.c sees to it that all have room. */
 static enum err attach_devices(struct vm *vm)
 {
 	const struct vm_config *c = &vm->config;
@@ -373,9 +378,14 @@ static enum err attach_devices(struct vm *vm)
 	vm->board.virtio_is_legacy = c->choices.word[CHOICE_VIRTIO] == VIRTIO_LEGACY;
 	for (unsigned i = 0; i < c->disks && !e; i++)
 		e = attach_disk(vm, i);
-	if (!e && c->choices.word[CHOICE_RNG] == RNG_ON)
+	if (!e)
+		e = attach_nets(vm, c->disks);
+	if (c->choices.word[CHOICE_BALLOON] == BALLOON_ON)
+		virtio_balloon_attach(&vm->board, console_slot(c) + vm_has_console(c), &vm->gstage,
+				      c->memory);
+	if (c->choices.word[CHOICE_RNG] == RNG_ON)
 		virtio_rng_attach(&vm->board, VIRTIO_SLOTS - 1, &vm->gstage);
-	return e ? e : attach_nets(vm, c->disks);
+	return e;
 }
 
 /* What a window on the terminal needs; NULL where there is to be none. */
@@ -433,7 +443,7 @@ static enum err make(const struct vm_config *config, unsigned slot, struct vm **
 	}
 	uart_attach(&vm->board, vm->config.name, vm, history);
 	if (vm_has_console(config))
-		attach_console(vm, config->disks + config->nets, hvc_history);
+		attach_console(vm, hvc_history);
 	*made = vm;
 	return OK;
 }
@@ -660,7 +670,6 @@ static void end_locked(struct vm *vm)
 	if (!again)
 		note_end(vm);
 	virtio_drain(&vm->board);
-	virtio_reset(&vm->board); /* others' packets come to its queues no more */
 	drop_memory(vm);
 	atomic_store(&vm->state, VM_STOPPED);
 	if (again && start_again(vm, since) == OK)

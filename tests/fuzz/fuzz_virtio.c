@@ -31,10 +31,11 @@
 #define RAM	   UINT64_C(0x80000000)
 #define RAM_BYTES  MIB(2)
 #define SECTORS	   77
+#define TABLES_MAX 8	/* frames of the G-stage's */
 #define AGAIN_MAX  4096 /* a ring of the most expensive requests takes fewer */
 
 enum { DESC = 0, AVAIL = 0x1000, USED = 0x2000, TABLE = 0x3000, DATA = 0x4000, BYTES = 0x8000 };
-enum { DISK = 0, READONLY = 1, CONSOLE = 2, HOST = 3, RNG = 7 };
+enum { DISK = 0, READONLY = 1, CONSOLE = 2, HOST = 3, BALLOON = 4, RNG = 7 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 
@@ -49,6 +50,8 @@ static struct vcpu vcpu;
 static struct vcpu *const vcpus[] = { &vcpu };
 static struct gstage gs;
 static struct frame_pool guest_pool, disk_pool;
+static unsigned pin;
+static bool pin_held;
 
 void irq_set_external(struct vcpu *v, bool high)
 {
@@ -56,7 +59,8 @@ void irq_set_external(struct vcpu *v, bool high)
 	(void)high;
 }
 
-static const uint8_t slots[] = { DISK, CONSOLE, RNG, HOST, CONSOLE, 5, HOST, READONLY };
+static const uint8_t slots[] = { DISK, CONSOLE, RNG,	   HOST,    CONSOLE, 5,	     HOST, READONLY,
+				 DISK, BALLOON, CONSOLE, BALLOON, HOST,	   BALLOON, HOST, CONSOLE };
 
 /* --- the host's ends of consoles and ports --- */
 
@@ -278,6 +282,12 @@ static void start_queue(unsigned slot, uint32_t queue, uint32_t value)
 		(void)store(slot, at[i][0], 4, at[i][1]);
 }
 
+/* Of the balloon's queues one, the others have one. */
+static unsigned queue_of(unsigned slot, uint32_t value)
+{
+	return slot == BALLOON ? (value >> 20) % 5 : 0;
+}
+
 /* As a good driver would, up to DRIVER_OK: most of an input would be needed to find that. */
 static void start(unsigned slot, uint32_t value)
 {
@@ -285,11 +295,11 @@ static void start(unsigned slot, uint32_t value)
 		{ 0x70, 0 },
 		{ 0x70, 3 },
 		{ 0x24, 0 },
-		{ 0x20, value & 0x30000a00 },
+		{ 0x20, value & (slot == BALLOON ? 0x30000026 : 0x30000a00) },
 		{ 0x24, 1 },
 		{ 0x20, 1 | (value & 0x100) },
 		{ 0x70, 11 },
-		{ 0x30, 0 },
+		{ 0x30, queue_of(slot, value) },
 		{ 0x38, 1u << value % 8 },
 		{ 0x80, (uint32_t)RAM + DESC },
 		{ 0x84, 0 },
@@ -358,7 +368,7 @@ static void put_message(const struct step *s)
 /* An entry and an index of the available ring, wherever the last set-up put it. */
 static void offer(unsigned slot, const struct step *s)
 {
-	unsigned queue = slot == CONSOLE ? s->slot / 8 % 12 : 0;
+	unsigned queue = slot == CONSOLE ? s->slot / 16 % 12 : queue_of(slot, s->value);
 	const struct virtqueue *q = &board.virtio[slot].queue[queue];
 	uint64_t avail = q->is_ready ? q->avail - RAM : AVAIL;
 	uint16_t head = s->value & 15, n = (uint16_t)(q->popped + s->value / 16 % 4);
@@ -368,11 +378,38 @@ static void offer(unsigned slot, const struct step *s)
 	notify(slot, queue);
 }
 
+/* Pages by number, most of them the guest's. */
+static void put_pages(const struct step *s)
+{
+	uint32_t pfn[8];
+
+	for (unsigned i = 0; i < 8; i++)
+		pfn[i] = (uint32_t)(RAM >> 12) + (s->value >> 4 * i & 15) * 35;
+	pfn[s->slot % 8] = s->value;
+	put(s->at % BYTES & ~7u, pfn, sizeof(pfn));
+}
+
+/* What the operator does meanwhile; and somebody holds a pointer to a page, for as long as it takes. */
+static void look(const struct step *s)
+{
+	struct virtio_device *d = &board.virtio[slots[s->slot % sizeof(slots)]];
+	struct virtio_counter counters[VIRTIO_COUNTERS_MAX];
+
+	if (pin_held)
+		gstage_unpin(&gs, pin);
+	else
+		pin = gstage_pin(&gs);
+	pin_held = !pin_held;
+	(void)virtio_balloon_set_target(&board, s->value);
+	if (d->kind && d->kind->counters && d->kind->counters(d, counters) > VIRTIO_COUNTERS_MAX)
+		abort();
+}
+
 static void take(const struct step *s)
 {
-	unsigned slot = slots[s->slot % 8];
+	unsigned slot = slots[s->slot % sizeof(slots)];
 
-	switch (s->what % 13) {
+	switch (s->what % 15) {
 	case 0:
 		(void)store(slot, s->at % 0x1000 & ~3u, 4, s->value);
 		break;
@@ -408,6 +445,12 @@ static void take(const struct step *s)
 		break;
 	case 11:
 		put_message(s);
+		break;
+	case 12:
+		put_pages(s);
+		break;
+	case 13:
+		look(s);
 		break;
 	default:
 		if (s->value % 64 == 0) {
@@ -455,6 +498,11 @@ static void check(void)
 		if (high != (board.virtio[slot].interrupts != 0))
 			abort();
 	}
+	if (pin_held)
+		gstage_unpin(&gs, pin);
+	if (gs.waits || gs.pins[0] || gs.pins[1] ||
+	    guest_pool.frames > RAM_BYTES / PAGE_SIZE + TABLES_MAX)
+		abort();
 	for (unsigned i = 0; i < (SECTORS + 8) * 64; i++)
 		if (file[i] != i * UINT64_C(0x9e3779b97f4a7c15))
 			abort();
@@ -507,8 +555,10 @@ static void set_up(bool legacy)
 	disk = (struct virtio_disk){ .host = "host-0", .serial = "" };
 	if (virtio_blk_attach_host(&board, HOST, &gs, &disk, &disk_pool, "fuzz", 2))
 		abort();
+	virtio_balloon_attach(&board, BALLOON, &gs, RAM_BYTES);
 	virtio_rng_attach(&board, RNG, &gs);
 	attach_console();
+	pin_held = false;
 	board.uart.port.history = history;
 	board_reset(&board, vcpus, 1);
 	random_seed("s", 1);

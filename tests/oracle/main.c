@@ -104,6 +104,7 @@ int main(int argc, char **argv)
 		{ "  entry found changed", s.changes },
 		{ "shadow table evicted", s.evicted },
 		{ "bundle page copied under shadows", s.copied },
+		{ "page given back under shadows", s.discarded },
 		{ "other hart fenced", s.flushes },
 		{ "whole state checked", s.checks },
 	};

@@ -382,13 +382,6 @@ static void ask(const struct query *q)
 	count(q, &o, &a);
 }
 
-static void ask_any(void)
-{
-	struct query q = random_query();
-
-	ask(&q);
-}
-
 /* --- edits --- */
 
 static bool is_pointer(uint64_t e)
@@ -558,7 +551,10 @@ static void edit(void)
 	unsigned t = (unsigned)below(TABLES);
 	uint64_t at = v.w.table[t] + 8 * v.w.index[below(INDICES)];
 
-	if (v.worked_n && chance(40)) {
+	if (chance(3)) { /* for everybody, and without a fence of the guest's */
+		v.c->discarded += world_discard(v.b, &v.w);
+		check_remembered();
+	} else if (v.worked_n && chance(40)) {
 		edit_used();
 	} else if (chance(20)) {
 		mend((unsigned)below(VCPUS));
@@ -683,7 +679,7 @@ void shadow_world(struct bits *b, unsigned steps, struct shadow_coverage *c)
 		if (chance(15))
 			edit_and_fence();
 		else
-			ask_any();
+			ask((struct query[]){ random_query() });
 		if (i % 8 == 0)
 			check_remembered();
 		if (i % 128 == 0 && v.w.ram_bytes < GIB(1))

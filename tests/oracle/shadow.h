@@ -15,6 +15,7 @@ struct shadow_coverage {
 	uint64_t fences[4]; /* bit 0: of a page, bit 1: of an ASID */
 	uint64_t absent;    /* of those of a page of an ASID, what fast.S does by itself */
 	uint64_t changes, unshadows, evicted, foreseen, copied, flushes, checks;
+	uint64_t discarded; /* pages that the guest gave back */
 };
 
 /* Build a world with shadows, and do @steps in it. */

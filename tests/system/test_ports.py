@@ -185,7 +185,7 @@ def test_description(tmp_path):
     ("ports { " + " ".join(f"p{n} {{ pty; }};" for n in range(5)) + " };", "5 ports; there can be 4"),
     ('virtio-console = "yes";', 'virtio-console is "yes"'),
     ("virtio-console = \"on\"; disks { " + " ".join(f'd{n} {{ file = "disk"; }};' for n in range(7))
-     + " };", "7 disks and a virtio console are more than the 7 devices"),
+     + " };", "8 devices (disk: 7, console: 1)"),
 ))
 def test_refused(tmp_path, said, says):
     (tmp_path / "disk").write_bytes(bytes(512))

@@ -206,6 +206,9 @@ static void bad_disks(void **state)
 	for (char name[] = "a"; name[0] < 'a' + VM_DISKS_MAX - 1; name[0]++) {
 		open_with("");
 		assert_int_equal(bundle_read(&b, 1, HARTS, &c), OK);
+		open_with("balloon=on"); /* it takes a place, too */
+		assert_int_equal(bundle_read(&b, 1, HARTS, &c),
+				 c.disks < VM_DEVICES_MAX ? OK : ERR_FULL);
 		n = fdt_add_subnode(tree(), node("/configurations/second/disks"), name);
 		assert_true(n >= 0);
 		assert_int_equal(fdt_setprop_string(tree(), n, "image", "one"), 0);
@@ -250,6 +253,8 @@ static void places(void **state)
 	}
 	open_with("");
 	read_vm(1);
+	open_with("balloon=on");
+	assert_int_equal(bundle_read(&b, 1, HARTS, &c), ERR_FULL);
 	set_text("/configurations/second", "ports", STRINGS("one-more"));
 	open_with("");
 	assert_int_equal(bundle_read(&b, 1, HARTS, &c), ERR_FULL);

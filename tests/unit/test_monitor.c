@@ -68,6 +68,20 @@ static void bad_arguments(void **state)
 		{ "exits a o", "usage: exits [VM] [on|off|reset]" },
 		{ "exits a on|off", "usage: exits [VM] [on|off|reset]" },
 		{ "mem x", "usage: mem" },
+		{ "vm balloon a", "usage: vm balloon VM SIZE" },
+		{ "vm balloon a 128", "\"128\" isn't a size like 128M or 1G; "
+				      "usage: vm balloon VM SIZE" },
+		{ "vm balloon a 0M", "\"0M\" isn't a size like 128M or 1G; "
+				     "usage: vm balloon VM SIZE" },
+		{ "vm balloon a -1M", "\"-1M\" isn't a size like 128M or 1G; "
+				      "usage: vm balloon VM SIZE" },
+		{ "vm balloon a 1MB", "\"1MB\" isn't a size like 128M or 1G; "
+				      "usage: vm balloon VM SIZE" },
+		{ "vm balloon a 12345678M", "\"12345678M\" isn't a size like 128M or 1G; "
+					    "usage: vm balloon VM SIZE" },
+		{ "vm balloon b 1M", "\"b\" isn't the name of a VM; usage: vm balloon VM SIZE" },
+		{ "vm balloon a 32M", "a has no balloon: its description says balloon = \"on\" for "
+				      "one" },
 		{ "quit 256", "\"256\" isn't a number from 0 to 255; usage: quit [STATUS]" },
 		{ "quit -1", "\"-1\" isn't a number from 0 to 255; usage: quit [STATUS]" },
 		{ "quit 1x", "\"1x\" isn't a number from 0 to 255; usage: quit [STATUS]" },
@@ -516,6 +530,36 @@ static void control_quit(void **state)
 	assert_int_equal(FAKE_STATUS(control_says("@1 quit 7\n")), 7);
 }
 
+/* ---- devices ---- */
+
+static void balloon(void **state)
+{
+	struct board *board = &played.vm[0].board;
+	(void)state;
+
+	virtio_balloon_attach(board, 2, &played.vm[0].gstage, MIB(64));
+	virtio_reset(board);
+	assert_string_equal(run("vm balloon a 16M"), "");
+	assert_int_equal(board->virtio[2].balloon.config.num_pages, MIB(48) / PAGE_SIZE);
+	board->virtio[2].balloon.config.actual = 512;
+	board->virtio[2].stats.notifications = 7;
+	assert_non_null(strstr(run("vm show a"),
+			       "\nplace  kind     status          features  notified      irqs    chains"
+			       "    bytes_in   bytes_out  counts\n"
+			       "    2  balloon       0  0000000000000000         7         0         0"
+			       "           0           0  target 16384, actual 63488, inflated 0, "
+			       "reported 0\n"
+			       "place  queue   size  state   popped  pushed  in_flight\n"
+			       "    2      0    128  off          0       0          0\n"));
+	assert_non_null(strstr(run_in(ANSWER_JSON, "vm show a"),
+			       ",\"counts\":{\"target\":16384,\"actual\":63488,\"inflated\":0,"
+			       "\"reported\":0}}],\"queues\":[{\"place\":2,\"queue\":0,"));
+	assert_non_null(strstr(run_in(ANSWER_JSON, "mem"),
+			       "\"may_use_kib\":65536,\"balloon_kib\":2048,\"returned_kib\":0}"));
+	assert_string_equal(run("vm balloon a 1G"), "");
+	assert_int_equal(board->virtio[2].balloon.config.num_pages, 0);
+}
+
 /* ---- tables ---- */
 
 /* Each command is found by its name, and says something of itself. */
@@ -530,7 +574,7 @@ static void every_command(void **state)
 		assert_true(strlen(c->help) > 0 && strlen(c->usage) + strlen(c->help) < 100);
 		assert_non_null(c->run);
 	}
-	assert_int_equal(n, 20);
+	assert_int_equal(n, 21);
 }
 
 int main(void)
@@ -553,6 +597,7 @@ int main(void)
 		cmocka_unit_test_setup(control_is_slow, start_monitor),
 		cmocka_unit_test_setup(control_comes_and_goes, start_monitor),
 		cmocka_unit_test_setup(control_quit, start_monitor),
+		cmocka_unit_test_setup(balloon, set_up),
 		cmocka_unit_test_setup(every_command, set_up),
 	};
 

@@ -77,8 +77,9 @@ static void interrupt(void)
 		virtio_blk_finish(blk_interrupt(FAKE_BLK_IRQ));
 }
 
-/* Offer request @i, of three descriptors; unanswered. */
-static enum mmio_result request(unsigned i, uint32_t type, uint64_t sector, uint32_t bytes)
+/* Offer request @i, of three descriptors, with its data at @data; unanswered. */
+static enum mmio_result request_at(unsigned i, uint32_t type, uint64_t sector, uint64_t data,
+				   uint32_t bytes)
 {
 	struct {
 		uint32_t type, reserved;
@@ -90,10 +91,15 @@ static enum mmio_result request(unsigned i, uint32_t type, uint64_t sector, uint
 	guest_put(HEADER(i), &h, sizeof(h));
 	guest_put(STATUS_AT(i), &none, 1);
 	put_desc(DESC, 3 * i, HEADER(i), 16, NEXT, 3 * i + 1);
-	put_desc(DESC, 3 * i + 1, DATA + ROOM * i, bytes, NEXT | flags, 3 * i + 2);
+	put_desc(DESC, 3 * i + 1, data, bytes, NEXT | flags, 3 * i + 2);
 	put_desc(DESC, 3 * i + 2, STATUS_AT(i), 1, WRITE, 0);
 	offer(SIZE, offered_n++, 3 * i);
 	return put(DISK, NOTIFY, 0);
+}
+
+static enum mmio_result request(unsigned i, uint32_t type, uint64_t sector, uint32_t bytes)
+{
+	return request_at(i, type, sector, DATA + ROOM * i, bytes);
 }
 
 static unsigned status_of(unsigned i)
@@ -201,8 +207,8 @@ static void any_order(void **state)
 	assert_int_equal(get32(USED + 20), 0);
 	for (unsigned i = 0; i < 3; i++)
 		check_data(i, 8 * i, 512);
-	assert_int_equal(board.virtio[DISK].counts.later, 3);
-	assert_int_equal(board.virtio[DISK].counts.bytes_to, 3 * 513);
+	assert_int_equal(board.virtio[DISK].stats.later, 3);
+	assert_int_equal(board.virtio[DISK].stats.bytes_out, 3 * 513);
 }
 
 /* A driver that doesn't ask for flushes finds all durable that is answered. */
@@ -375,6 +381,105 @@ static void pieces(void **state)
 	assert_int_equal(board.virtio[DISK].blk.claim.requests, 64);
 }
 
+/* --- with a balloon beside it --- */
+
+#define BALLOON	      1
+#define BALLOON_RINGS (RAM + MIB(1))
+#define PFNS	      (BALLOON_RINGS + 0x3000)
+#define GIVEN	      (RAM + MIB(4))
+
+static void begin_balloon(void)
+{
+	virtio_balloon_attach(&board, BALLOON, &gs, RAM_BYTES);
+	board_reset(&board, vcpus, 1);
+	put(BALLOON, STATUS, ACKNOWLEDGE | DRIVER);
+	accept(BALLOON, VIRTIO_F_VERSION_1);
+	put(BALLOON, STATUS, ACKNOWLEDGE | DRIVER | FEATURES_OK);
+	put(BALLOON, QUEUE_DESC, (uint32_t)BALLOON_RINGS);
+	put(BALLOON, QUEUE_AVAIL, (uint32_t)BALLOON_RINGS + 0x1000);
+	put(BALLOON, QUEUE_USED, (uint32_t)BALLOON_RINGS + 0x2000);
+	put(BALLOON, QUEUE_READY, 1);
+	put(BALLOON, STATUS, ACKNOWLEDGE | DRIVER | FEATURES_OK | DRIVER_OK);
+}
+
+/* Put the 2 MiB at GIVEN into the balloon, by its first queue's @n-th chain. */
+static void give_back(unsigned n)
+{
+	for (unsigned i = 0; i < MEGAPAGE / PAGE_SIZE; i++) {
+		uint32_t pfn = (uint32_t)(GIVEN / PAGE_SIZE) + i;
+
+		guest_put(PFNS + sizeof(pfn) * i, &pfn, sizeof(pfn));
+	}
+	put_desc(BALLOON_RINGS, 0, PFNS, MEGAPAGE / PAGE_SIZE * 4, 0, 0);
+	put16(BALLOON_RINGS + 0x1002, (uint16_t)(n + 1));
+	while (put(BALLOON, NOTIFY, 0) == MMIO_AGAIN)
+		continue;
+	assert_int_equal(board.virtio[BALLOON].balloon.inflated, (n + 1) * MEGAPAGE);
+}
+
+/* Whether the block at @at is among those that anybody could have now; *@zero: as zero. */
+static bool is_free(hpa_t at, bool *zero)
+{
+	struct frame_pool other = { .owner = 3 };
+	bool found = false, is_zero;
+	hpa_t got;
+
+	while (frame_alloc_block(&other, &got, &is_zero) == OK) {
+		if (got.v == at.v) {
+			found = true;
+			*zero = is_zero;
+		}
+	}
+	frame_free_all(&other);
+	return found;
+}
+
+/* What the host's disk just reads or writes the guest may give back, and take again: nobody has it
+ * before the disk is through. */
+static void given_back_meanwhile(void **state)
+{
+	static const struct {
+		enum blk_type type;
+		bool device_gives_up;
+	} rows[] = { { BLK_IN, false }, { BLK_OUT, false }, { BLK_IN, true } };
+	uint8_t old[4096], new[4096], got[4096];
+	(void)state;
+
+	begin_balloon();
+	begin(F_FLUSH);
+	fake_blk.is_asleep = true;
+	memset(new, 0x5a, sizeof(new));
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		bool zero = true;
+		hpa_t block;
+
+		memset(old, (int)(0x11 + i), sizeof(old));
+		guest_put(GIVEN, old, sizeof(old));
+		block = gstage_lookup(&gs, gpa(GIVEN)).to;
+		assert_int_equal(request_at(i, rows[i].type, 8, GIVEN, sizeof(old)), MMIO_OK);
+		give_back(i);
+		assert_false(pte_is_valid(gstage_lookup(&gs, gpa(GIVEN)).pte));
+		assert_false(is_free(block, &zero));
+		guest_put(GIVEN, new, sizeof(new));
+		assert_int_not_equal(gstage_lookup(&gs, gpa(GIVEN)).to.v, block.v);
+		assert_false(is_free(block, &zero));
+		if (rows[i].device_gives_up)
+			virtio_drain(&board);
+		else
+			assert_true(fake_blk_do(0));
+		assert_false(!rows[i].device_gives_up && is_free(block, &zero));
+		interrupt();
+		assert_int_equal(status_of(i), rows[i].device_gives_up ? S_IOERR : S_OK);
+		guest_get(GIVEN, got, sizeof(got));
+		assert_memory_equal(got, new, sizeof(new));
+		if (rows[i].type == BLK_OUT)
+			assert_memory_equal(disk + 8 * 512, old, sizeof(old));
+		assert_true(is_free(block, &zero));
+		assert_false(zero);
+	}
+	assert_int_equal(gs.pins[0] + gs.pins[1] + gs.waits, 0);
+}
+
 static void owners(void **state)
 {
 	(void)state;
@@ -429,6 +534,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(drained, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(hostile_host, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(pieces, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(given_back_meanwhile, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(owners, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(without_memory, set_up, tear_down),
 	};

@@ -7,10 +7,10 @@ Read next: descriptions.py.
 from launcher.common import KIB, MAX_VCPUS, MIB, Failure, bad_file
 from launcher.descriptions import (CHOICES, VM_NAME, Description, Vm, attribute, check_masks,
                                    read_description)
-from launcher.disks import MAX_DISKS
+from launcher.disks import MAX_DISKS, check_places
 from launcher.nets import option_net, set_addresses
 from launcher.options import names
-from launcher.ports import check_ports, has_console
+from launcher.ports import check_ports
 
 EMBEDDED_REFUSES = ("vm", "kernel", "initrd", "vcpus", "memory", "gstage_mode", "isa_mask",
                     "sbi_mask", "weight", "affinity")
@@ -110,9 +110,7 @@ def complete(vm):
         raise bad_file(f"VM {vm.name}: {vm.vcpus} vcpus; there can be 1 to {MAX_VCPUS}")
     check_masks(vm)
     check_ports(vm)
-    if len(vm.disks) + has_console(vm) > MAX_DISKS:
-        raise bad_file(f"VM {vm.name}: {len(vm.disks)} disks and a virtio console are more than the"
-                       f" {MAX_DISKS} devices that there can be")
+    check_places(vm)
 
 
 def starting_vms(found):

@@ -48,6 +48,7 @@ CHOICES = {
     "shadow-policy": ("trap", "unsync", "lazy"),
     "patch": ("on", "off"),
     "rng": ("on", "off"),
+    "balloon": ("off", "on"),
     "virtio": ("modern", "legacy"),
     "virtio-console": ("on", "off"),
     "on-reset": ("restart", "stop"),

@@ -16,7 +16,8 @@ from launcher.gpt import MAX_LABEL, find_partition
 from launcher.nets import bare_nets
 from launcher.ports import bare_ports, has_console
 
-MAX_DISKS = 7    # of a VM; the last of the board's eight places is the entropy device's
+MAX_DEVICES = 7  # of a VM; the last of the board's eight places is the entropy device's
+MAX_DISKS = MAX_DEVICES
 MAX_SERIAL = 20  # bytes
 MAX_HOST_DISKS = 7  # the machine has eight places, one of which the serial ports take
 MAX_QUEUES = 4
@@ -107,6 +108,20 @@ def host_devices(vms):
     return devices
 
 
+def places(vm):
+    """What is in the places of a VM's board, in order, but for the last one."""
+    return (["disk"] * len(vm.disks) + ["net"] * len(vm.nets) + ["console"] * has_console(vm)
+            + ["balloon"] * (vm.balloon == "on"))
+
+
+def check_places(vm):
+    """Whether all devices of a VM have a place on its board."""
+    found = places(vm)
+    if len(found) > MAX_DEVICES:
+        kinds = ", ".join(f"{kind}: {found.count(kind)}" for kind in dict.fromkeys(found))
+        raise bad_file(f"VM {vm.name}: {len(found)} devices ({kinds}); there can be {MAX_DEVICES}")
+
+
 def bare_drive(name, disk):
     path = os.path.realpath(disk.file)
     if disk.host:
@@ -121,7 +136,8 @@ def bare_drive(name, disk):
 
 def bare_devices(vm):
     """QEMU's own devices like those that Gnomon gives a VM with any, in the same places."""
-    if not vm.disks and not vm.nets and not has_console(vm):
+    found = places(vm)
+    if not found:
         return []
     legacy = "true" if vm.virtio == "legacy" else "false"
     devices = ["-global", f"virtio-mmio.force-legacy={legacy}"]
@@ -133,7 +149,11 @@ def bare_devices(vm):
                     "-device", f"virtio-blk-device,drive={name},bus=virtio-mmio-bus.{index}"
                     + serial + (f",num-queues={min(vm.vcpus, MAX_QUEUES)}" if disk.host else "")]
     devices += bare_nets(vm)
-    devices += bare_ports(vm, f"virtio-mmio-bus.{len(vm.disks) + len(vm.nets)}")
+    if "console" in found:
+        devices += bare_ports(vm, f"virtio-mmio-bus.{found.index('console')}")
+    if "balloon" in found:
+        devices += ["-device", "virtio-balloon-device,deflate-on-oom=on,free-page-reporting=on,"
+                    f"bus=virtio-mmio-bus.{found.index('balloon')}"]
     if vm.rng != "off":
-        devices += ["-device", f"virtio-rng-device,bus=virtio-mmio-bus.{MAX_DISKS}"]
+        devices += ["-device", f"virtio-rng-device,bus=virtio-mmio-bus.{MAX_DEVICES}"]
     return devices

@@ -11,9 +11,7 @@ import re
 import socket
 
 from launcher.common import Failure, bad_file
-from launcher.ports import has_console
 
-MAX_DEVICES = 7      # disks, nets and a console of a VM; the last of the board's places is the entropy device's
 MAX_NETS = 63        # of all VMs: the switch's ports, but for the uplink's
 NETWORK = ipaddress.ip_network("10.0.2.0/24")   # what QEMU's user network is
 FIRST_ADDRESS = NETWORK[15]
@@ -77,10 +75,6 @@ def option_net(vm, ports):
 
 
 def check_vm(vm):
-    console = has_console(vm)
-    if len(vm.disks) + len(vm.nets) + console > MAX_DEVICES:
-        raise bad_file(f"VM {vm.name}: {len(vm.disks)} disks and {len(vm.nets)} nets"
-                       + " and a console" * console + f"; there can be {MAX_DEVICES} in all")
     for net in vm.nets:
         if net.isolated and net.private:
             raise bad_file(f"VM {vm.name}: net {net.name} is isolated and private: it would reach"

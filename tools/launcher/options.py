@@ -130,6 +130,9 @@ def add_guest_options(parser):
                     help="whether virtio-mmio is version 2 (default) or 1, for old drivers")
     vm.add_argument("--rng", choices=CHOICES["rng"],
                     help="whether it has an entropy device (default: on)")
+    vm.add_argument("--balloon", choices=CHOICES["balloon"],
+                    help="whether it has a balloon, by which it gives memory back while it runs"
+                         " (default: off)")
     for name in ("on-reset", "on-shutdown", "on-failure"):
         vm.add_argument(f"--{name}", choices=CHOICES[name],
                         help=f"what happens then (default: {CHOICES[name][0]})")
