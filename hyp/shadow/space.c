@@ -72,10 +72,13 @@ static void fence_derived(struct gstage *gs, gpa_t at, uint64_t bytes)
 static void write_derived(struct gstage *gs, gpa_t at)
 {
 	struct shadow_state *st = gs->shadows;
+	const struct shadow_gfn *g = shadow_gfn_of(st, at);
 
 	lock_take(&gs->lock);
-	shadow_lift(st, at);
-	shadow_drop_copy(st, at);
+	if (g->is_protected || g->copy) {
+		shadow_lift(st, at);
+		shadow_drop_copy(st, at);
+	}
 	lock_release(&gs->lock);
 }
 
