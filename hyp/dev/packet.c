@@ -136,6 +136,13 @@ static bool take(struct packet_source *s, uint8_t *to, uint64_t bytes)
 typedef uint16_t __attribute__((may_alias)) half;
 typedef uint64_t __attribute__((may_alias)) wide;
 
+/* What is carried out comes in again below: a sum of wide numbers is one of halves, when folded. */
+static uint64_t add_wide(uint64_t sum, uint64_t v)
+{
+	sum += v;
+	return sum + (sum < v);
+}
+
 static uint16_t swap(uint16_t v)
 {
 	return (uint16_t)(v << 8 | v >> 8);
@@ -166,15 +173,18 @@ static uint16_t sum_of(const uint8_t *at, uint64_t n)
 	}
 	for (; ((uintptr_t)at & 7) && n >= 2; at += 2, n -= 2)
 		sum += *(const half *)at;
-	for (; n >= 8; at += 8, n -= 8) {
-		uint64_t v = *(const wide *)at;
+	for (; n >= 32; at += 32, n -= 32) {
+		const wide *w = (const wide *)at;
 
-		sum += (v & UINT32_MAX) + (v >> 32);
+		sum = add_wide(add_wide(sum, w[0]), w[1]);
+		sum = add_wide(add_wide(sum, w[2]), w[3]);
 	}
+	for (; n >= 8; at += 8, n -= 8)
+		sum = add_wide(sum, *(const wide *)at);
 	for (; n >= 2; at += 2, n -= 2)
-		sum += *(const half *)at;
+		sum = add_wide(sum, *(const half *)at);
 	if (n)
-		sum += *at;
+		sum = add_wide(sum, *at);
 	return odd ? swap(fold(sum)) : fold(sum);
 }
 

@@ -12,12 +12,14 @@
 #define HYP_DEV_PACKET_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "hyp/dev/virtqueue.h"
 #include "hyp/drv/net.h"
 
-#define PACKET_HEAD  192  /* all headers of any packet that we must look into */
+#define PACKET_HEAD  196  /* all headers of any packet that we must look into: whole words, with what
+			   * stands before them */
 #define PACKET_MTU   1500 /* what IP may have of it */
 #define PACKET_PLAIN (PACKET_MTU + 18)	 /* with the Ethernet header and a VLAN's tag */
 #define PACKET_LARGE (65535 + 18)	 /* of one that is to be cut */
@@ -49,14 +51,19 @@ uint64_t packet_source_left(const struct packet_source *s);
 const uint8_t *packet_source_next(struct packet_source *s, uint64_t most, uint64_t *n);
 
 struct packet {
-	struct net_header header; /* as the receiver is to have it; .buffers is his */
-	unsigned needs;		  /* OFFLOAD_* */
-	uint32_t bytes;		  /* without .header */
-	uint32_t head_bytes;	  /* of them, in .head; where it is to be cut: all headers */
-	uint16_t l3;		  /* where that is so: where IP's header begins */
+	unsigned needs;	     /* OFFLOAD_* */
+	uint32_t bytes;	     /* without .header */
+	uint32_t head_bytes; /* of them, in .head; where it is to be cut: all headers */
+	uint16_t l3;	     /* where that is so: where IP's header begins */
+	/* As the receiver is to have it; .buffers is his. In his memory, too, .head is behind it. */
+	_Alignas(8) struct net_header header;
 	uint8_t head[PACKET_HEAD];
 	struct packet_source rest; /* the others */
 };
+
+_Static_assert(offsetof(struct packet, head) ==
+		       offsetof(struct packet, header) + sizeof(struct net_header),
+	       "they are copied in one piece");
 
 /**
  * Read a packet from @from, with what stood before it in @h. @may: what its sender may leave to

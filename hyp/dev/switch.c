@@ -10,9 +10,11 @@
 
 #include "hyp/arch/cpu.h"
 #include "hyp/drv/host.h"
+#include "hyp/lib/bits.h"
 #include "hyp/lib/string.h"
 
 struct switch_port switch_ports[SWITCH_PORTS];
+uint64_t switch_used;
 const char *const switch_drop_names[DROPS] = {
 	[DROP_MALFORMED] = "bad",
 	[DROP_SPOOFED] = "spoofed",
@@ -22,12 +24,17 @@ const char *const switch_drop_names[DROPS] = {
 
 static struct lock table_lock;
 
+static bool is_used(unsigned port)
+{
+	return switch_used >> port & 1;
+}
+
 /* --- who is there --- */
 
 void switch_add_uplink(void)
 {
 	switch_ports[SWITCH_UPLINK].rules.any_mac = true;
-	switch_ports[SWITCH_UPLINK].is_used = true;
+	switch_used |= UINT64_C(1) << SWITCH_UPLINK;
 }
 
 static enum err find_free(const struct switch_rules *rules, unsigned *port)
@@ -36,7 +43,7 @@ static enum err find_free(const struct switch_rules *rules, unsigned *port)
 	if (!rules->mac || mac_is_group(rules->mac))
 		return ERR_RANGE;
 	for (unsigned i = SWITCH_PORTS - 1; i > SWITCH_UPLINK; i--) {
-		if (!switch_ports[i].is_used)
+		if (!is_used(i))
 			*port = i;
 		else if (switch_ports[i].rules.mac == rules->mac)
 			return ERR_OVERLAP;
@@ -64,7 +71,7 @@ static void begin_port(struct switch_port *p, struct virtio_device *device,
 	lock_release(&p->lock);
 	p->rules = *rules;
 	memset(p->learned, 0, sizeof(p->learned));
-	p->is_used = true;
+	switch_used |= UINT64_C(1) << (p - switch_ports);
 }
 
 enum err switch_add(struct virtio_device *device, const struct switch_rules *rules, unsigned *port)
@@ -90,7 +97,7 @@ void switch_remove(unsigned port)
 	p->device = NULL;
 	lock_release(&p->lock);
 	lock_take(&table_lock);
-	p->is_used = false;
+	switch_used &= ~(UINT64_C(1) << port);
 	lock_release(&table_lock);
 }
 
@@ -129,13 +136,15 @@ static struct switch_station *place_for(struct switch_port *p, uint64_t now)
 static unsigned where_is(uint64_t mac, uint64_t now, struct switch_station **station)
 {
 	*station = NULL;
-	for (unsigned i = 0; i < SWITCH_PORTS; i++)
-		if (switch_ports[i].is_used && switch_ports[i].rules.mac == mac)
-			return i;
-	for (unsigned i = 0; i < SWITCH_PORTS; i++)
-		if (switch_ports[i].is_used && switch_ports[i].rules.any_mac &&
-		    (*station = find_station(&switch_ports[i], mac, now)))
-			return i;
+	for (uint64_t left = switch_used; left; left &= left - 1)
+		if (switch_ports[bit_lowest(left)].rules.mac == mac)
+			return bit_lowest(left);
+	for (uint64_t left = switch_used; left; left &= left - 1) {
+		struct switch_port *p = &switch_ports[bit_lowest(left)];
+
+		if (p->rules.any_mac && (*station = find_station(p, mac, now)))
+			return bit_lowest(left);
+	}
 	return SWITCH_PORTS;
 }
 
@@ -169,7 +178,7 @@ static bool may_reach(unsigned from, unsigned to)
 {
 	const struct switch_rules *a = &switch_ports[from].rules, *b = &switch_ports[to].rules;
 
-	if (from == to || !switch_ports[to].is_used)
+	if (from == to || !is_used(to))
 		return false;
 	if (from == SWITCH_UPLINK)
 		return !b->is_private;

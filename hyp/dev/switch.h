@@ -77,13 +77,13 @@ struct switch_port {
 	uint64_t drops_in[DROPS], drops_out[DROPS];
 
 	/* The switch's lock. */
-	bool is_used;
 	struct switch_rules rules;
 	struct switch_station {
 		uint64_t mac, seen; /* 0: none; when it last spoke, by `time` */
 	} learned[SWITCH_LEARNS];
 };
 extern struct switch_port switch_ports[SWITCH_PORTS];
+extern uint64_t switch_used; /* bit n: port n is somebody's; the switch's lock */
 
 /* From now on there is an uplink. */
 void switch_add_uplink(void);

@@ -82,6 +82,8 @@ static void put_slot(struct virtio_blk_slot *s)
 /* The host's device writes to what the guest may execute, or have as its tables. */
 static void tell_written(const struct virtio_blk_slot *s)
 {
+	if (!gstage_minds_writes(s->device->gs))
+		return;
 	for (unsigned i = s->chain.readable; i < s->chain.parts; i++)
 		gstage_written(s->device->gs, s->chain.part[i].at, s->chain.part[i].bytes);
 }
@@ -98,16 +100,11 @@ static uint64_t fill(struct virtio_blk_slot *s)
 	uint64_t bytes = 0, over;
 
 	while (bytes < s->left) {
-		struct virtqueue_cursor before = c;
-		gpa_t at;
 		hpa_t to;
-		uint64_t n = virtqueue_piece(&c, s->left - bytes, &at);
-		uint64_t run = gstage_run(c.gs, at, n, want, &to);
+		uint64_t run = virtqueue_run(&c, s->left - bytes, want, &to);
 
 		if (!run || !blk_add(b->host, &s->host, to, (uint32_t)run))
 			break;
-		c = before;
-		virtqueue_skip(&c, run);
 		bytes += run;
 	}
 	over = bytes % b->config.blk_size;

@@ -118,27 +118,35 @@ static bool give_rest(struct delivery *v, const struct packet *p)
 	return true;
 }
 
-/* The header is written last, when it is known over how many chains the packet goes. */
-static bool fill_chains(struct delivery *v, const struct packet *p)
+/* How many chains it is in is known at the end. */
+static bool count_chains(struct delivery *v, const struct packet *p, struct virtqueue_cursor start)
 {
 	struct net_header header = p->header;
+
+	header.buffers = v->pushed;
+	return virtqueue_give(&start, &header, header_bytes(v->d));
+}
+
+static bool fill_chains(struct delivery *v, struct packet *p)
+{
 	unsigned bytes = header_bytes(v->d);
+	bool in_one = bytes == sizeof(p->header);
+	const uint8_t *header = (const uint8_t *)&p->header;
 	struct virtqueue_cursor start;
 
 	if (!next_chain(v, &v->d->net->first) || v->room < bytes)
 		return false;
 	start = v->to;
-	virtqueue_skip(&v->to, bytes);
-	v->put = bytes;
-	if (!give(v, p->head, p->head_bytes) || !give_rest(v, p))
+	p->header.buffers = 1;
+	if (!give(v, header, in_one ? bytes + p->head_bytes : bytes) ||
+	    (!in_one && !give(v, p->head, p->head_bytes)) || !give_rest(v, p))
 		return false;
 	push_chain(v);
-	header.buffers = v->pushed;
-	return virtqueue_give(&start, &header, bytes);
+	return v->pushed == 1 || count_chains(v, p, start);
 }
 
 /* All of @p, or nothing: the driver doesn't know of chains before it is shown them. */
-static bool put_in_guest(struct virtio_device *d, const struct packet *p)
+static bool put_in_guest(struct virtio_device *d, struct packet *p)
 {
 	struct delivery v = { .d = d, .q = &d->queue[NET_RX] };
 
@@ -176,18 +184,29 @@ static bool copy_rest(struct net_frame *f, uint8_t *to, uint64_t room, const str
 	return true;
 }
 
-_Static_assert(sizeof(struct net_header) + PACKET_HEAD <= NET_BUFFER, "it is in the first part");
+/* By how much the packet is moved so that words of what isn't its head go to words. */
+static unsigned skew_of(const struct packet *p)
+{
+	struct packet_source from = p->rest;
+	uint64_t n;
+	const uint8_t *at = packet_source_next(&from, 1, &n);
 
-static bool put_in_uplink(const struct packet *p)
+	return at ? ((uintptr_t)at - p->head_bytes - sizeof(p->header)) & 7 : 0;
+}
+
+_Static_assert(sizeof(struct net_header) + 7 + PACKET_HEAD <= NET_BUFFER, "it is in the first part");
+
+static bool put_in_uplink(struct packet *p)
 {
 	struct net_frame f;
 
-	if (!net_find_room(&f, p->bytes))
+	if (!net_find_room(&f, p->bytes, skew_of(p)))
 		return false;
 	memcpy(f.part[0].at, p->head, p->head_bytes);
 	if (!copy_rest(&f, f.part[0].at + p->head_bytes, f.part[0].bytes - p->head_bytes, p))
 		return false;
 	f.header = p->header;
+	f.header.buffers = 0;
 	net_send(&f);
 	return true;
 }
@@ -209,7 +228,7 @@ static bool takes_packets(unsigned to, unsigned *offloads)
 	return true;
 }
 
-static bool put(unsigned to, const struct packet *p)
+static bool put(unsigned to, struct packet *p)
 {
 	struct switch_port *port = &switch_ports[to];
 
@@ -239,7 +258,7 @@ static bool put_completed(unsigned to, const struct packet *p)
 	return packet_complete(&whole) && put(to, &whole);
 }
 
-static bool put_as_taken(unsigned to, const struct packet *p, unsigned offloads)
+static bool put_as_taken(unsigned to, struct packet *p, unsigned offloads)
 {
 	unsigned missing = p->needs & ~offloads;
 
@@ -256,7 +275,7 @@ static void drop(uint64_t *drops, enum switch_drop why)
 	drops[why]++;
 }
 
-static void deliver(unsigned to, const struct packet *p)
+static void deliver(unsigned to, struct packet *p)
 {
 	struct switch_port *port = &switch_ports[to];
 	unsigned offloads;

@@ -101,6 +101,7 @@ struct virtqueue_cursor {
 	struct gstage *gs;
 	unsigned part, end; /* the part it is in; the first it doesn't reach */
 	uint32_t offset;    /* in that part */
+	struct gstage_page last; /* where it was found last: see gstage_run() */
 };
 
 struct virtqueue_cursor virtqueue_readable(const struct virtqueue *q,
@@ -120,10 +121,13 @@ bool virtqueue_give(struct virtqueue_cursor *c, const void *from, uint64_t bytes
 
 /* Up to @bytes that lie together, at *@at, which are passed. Returns how many; 0: none are left. */
 uint64_t virtqueue_piece(struct virtqueue_cursor *c, uint64_t bytes, gpa_t *at);
-/**
- * Up to @most bytes from here on that lie together, in one page: passed, to be read at once. How
- * many in *@n. A pin is held, see gstage_pointer(). NULL: none are left, or memory ran out.
- */
+
+/* The same up to @most that lie together in the host's memory, at *@to. @want: always the same for one
+ * cursor. 0 also where memory ran out. One pin is held from the cursor's first call on, see
+ * gstage_pointer(). */
+uint64_t virtqueue_run(struct virtqueue_cursor *c, uint64_t most, enum access want, hpa_t *to);
+
+/* The same, to be read at once. How many in *@n. NULL: none are left, or memory ran out. */
 const void *virtqueue_next(struct virtqueue_cursor *c, uint64_t most, uint64_t *n);
 
 /* Pass @bytes, of those that are left. */

@@ -24,7 +24,7 @@
 #define HEADER sizeof(struct net_header)
 
 _Static_assert(NET_BUFFERS <= VIRTQ_MAX, "a descriptor for each");
-_Static_assert((NET_PARTS_MAX - 1) * NET_BUFFER >= HEADER + 65536, "the largest packet");
+_Static_assert((NET_PARTS_MAX - 1) * NET_BUFFER >= HEADER + 7 + 65536, "the largest packet");
 
 struct memory {
 	uint8_t rx_queue[VIRTQ_BYTES(NET_BUFFERS)], tx_queue[VIRTQ_BYTES(NET_BUFFERS)];
@@ -135,9 +135,9 @@ static void take_back(void)
 }
 
 /* The buffers of the descriptors that virtq_add() will take next. */
-bool net_find_room(struct net_frame *f, uint32_t bytes)
+bool net_find_room(struct net_frame *f, uint32_t bytes, unsigned skew)
 {
-	uint32_t left = bytes + (uint32_t)HEADER;
+	uint32_t before = (uint32_t)HEADER + skew, left = bytes + before;
 	unsigned n = (left + NET_BUFFER - 1) / NET_BUFFER, i;
 
 	if (n > NET_PARTS_MAX)
@@ -153,8 +153,8 @@ bool net_find_room(struct net_frame *f, uint32_t bytes)
 		add_part(f, net.memory->tx[i], part);
 		left -= part;
 	}
-	f->part[0].at += HEADER;
-	f->part[0].bytes -= (uint32_t)HEADER;
+	f->part[0].at += before;
+	f->part[0].bytes -= before;
 	return true;
 }
 

@@ -55,9 +55,10 @@ bool net_received_all(void);
 
 /**
  * Room to send @bytes, in @f->part[] for the caller to fill in; net_send() then sends them behind
- * @f->header. Returns false where there is none, as too many packets are under way.
+ * @f->header. @skew, less than 8: .part[0].at is to be so much past the address that it has mod 8 for 0.
+ * Returns false where there is none, as too many packets are under way.
  */
-bool net_find_room(struct net_frame *f, uint32_t bytes);
+bool net_find_room(struct net_frame *f, uint32_t bytes, unsigned skew);
 void net_send(const struct net_frame *f);
 
 /* After the last net_send() for now. */

@@ -141,9 +141,19 @@ static enum err fill(struct gstage *gs, gpa_t at, pte_t found, unsigned found_le
 	return replace(gs, at, level, to);
 }
 
+/* What *@r says doesn't allow what is wanted: what does is made. */
+static COLD enum err fill_found(struct gstage *gs, gpa_t at, struct gstage_entry *r)
+{
+	enum err e = fill(gs, at, r->pte, r->level);
+
+	if (!e)
+		r->pte = *table_find(gs, at, &r->level);
+	return e;
+}
+
 /* With the lock held: the leaf that allows @want at @at, made if need be. */
-static enum err reach(struct gstage *gs, gpa_t at, enum access want, struct gstage_entry *r,
-		      bool *changed)
+static inline enum err reach(struct gstage *gs, gpa_t at, enum access want, struct gstage_entry *r,
+			     bool *changed)
 {
 	enum err e;
 
@@ -152,11 +162,10 @@ static enum err reach(struct gstage *gs, gpa_t at, enum access want, struct gsta
 		return ERR_RANGE;
 	r->pte = *table_find(gs, at, &r->level);
 	if (!entry_allows(r->pte, want)) {
-		e = fill(gs, at, r->pte, r->level);
+		e = fill_found(gs, at, r);
 		if (e)
 			return e;
 		*changed = true;
-		r->pte = *table_find(gs, at, &r->level);
 	}
 	r->to = hpa(pte_address(r->pte) + (at.v & (pt_span(r->level) - 1)));
 	return OK;
@@ -191,20 +200,20 @@ void *gstage_pointer(struct gstage *gs, gpa_t at, enum access want)
 	return e ? NULL : phys_pointer(r.to);
 }
 
-uint64_t gstage_run(struct gstage *gs, gpa_t at, uint64_t bytes, enum access want, hpa_t *to)
+bool gstage_find_page(struct gstage *gs, gpa_t at, enum access want, struct gstage_page *page)
 {
 	struct gstage_entry r;
-	uint64_t room;
+	uint64_t offset;
 	enum err e;
 
 	lock_take(&gs->lock);
 	e = gstage_reach(gs, at, want, &r);
 	lock_release(&gs->lock);
 	if (e)
-		return 0;
-	*to = r.to;
-	room = pt_span(r.level) - (at.v & (pt_span(r.level) - 1));
-	return bytes < room ? bytes : room;
+		return false;
+	offset = at.v & (pt_span(r.level) - 1);
+	*page = (struct gstage_page){ gpa(at.v - offset), hpa(r.to.v - offset), pt_span(r.level) };
+	return true;
 }
 
 struct gstage_entry gstage_lookup(struct gstage *gs, gpa_t at)

@@ -195,19 +195,48 @@ void gstage_unpin(struct gstage *gs, unsigned pin);
  */
 void *gstage_pointer(struct gstage *gs, gpa_t at, enum access want);
 
+/* RAM that lies together in the host's memory, too: a page, of whatever size. .bytes 0: none. */
+struct gstage_page {
+	gpa_t at;
+	hpa_t to;
+	uint64_t bytes;
+};
+
+/* The page at @at, ready for @want. Returns false, with nothing changed: not RAM, or no memory left. */
+MUST_USE bool gstage_find_page(struct gstage *gs, gpa_t at, enum access want,
+			       struct gstage_page *page);
+
 /**
  * Where up to @bytes of RAM at @at lie, ready for @want, into *@to. Returns how many lie together
- * there, up to the end of the page, of whatever size; 0: not RAM, or no memory left. What lies there
- * stays this VM's until the pin that is held; but what is reached for reading may be a file's, not
- * the guest's own, and the guest's elsewhere after its next store.
+ * there, up to the end of the page, of whatever size; 0: not RAM, or no memory left. @last: none, or
+ * the page that was found by the call before for the same @want, under the same pin; neighbours are
+ * found without a look at the table. What lies there stays this VM's until that pin is released; but
+ * what is reached for reading may be a file's, not the guest's own, and the guest's elsewhere after its
+ * next store.
  */
-uint64_t gstage_run(struct gstage *gs, gpa_t at, uint64_t bytes, enum access want, hpa_t *to);
+static inline uint64_t gstage_run(struct gstage *gs, gpa_t at, uint64_t bytes, enum access want,
+				  struct gstage_page *last, hpa_t *to)
+{
+	uint64_t offset;
+
+	if (at.v - last->at.v >= last->bytes && !gstage_find_page(gs, at, want, last))
+		return 0;
+	offset = at.v - last->at.v;
+	*to = hpa(last->to.v + offset);
+	return bytes < last->bytes - offset ? bytes : last->bytes - offset;
+}
 
 /**
  * Somebody but this hart, a device, writes RAM in [@at, @at + @bytes): before it begins, and when it
  * is through.
  */
 void gstage_written(struct gstage *gs, gpa_t at, uint64_t bytes);
+
+/* Whether that makes a difference; it doesn't change while the VM runs. */
+static inline bool gstage_minds_writes(const struct gstage *gs)
+{
+	return gs->fencing->write != NULL;
+}
 
 /**
  * Copy between the guest's RAM and the hypervisor. Returns OK, or ERR_RANGE/ERR_NOMEM with a part

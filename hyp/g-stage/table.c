@@ -31,37 +31,13 @@ static void entry_write(pte_t *e, pte_t v)
 	__atomic_store_n(e, v, __ATOMIC_RELEASE);
 }
 
-static pte_t *table_at(pte_t e)
-{
-	return phys_pointer(hpa(pte_address(e)));
-}
-
-/* Down to @lowest at most; stops early at a leaf or an invalid entry. */
-static pte_t *descend(const struct gstage *gs, gpa_t at, unsigned lowest, unsigned *level)
-{
-	pte_t *table = phys_pointer(gs->root);
-
-	for (*level = gs->mode->levels - 1u;; --*level) {
-		pte_t *e = &table[pt_index(gs->mode, *level, at.v)];
-
-		if (*level == lowest || !pte_is_valid(*e) || pte_is_leaf(*e))
-			return e;
-		table = table_at(*e);
-	}
-}
-
-pte_t *table_find(const struct gstage *gs, gpa_t at, unsigned *level)
-{
-	return descend(gs, at, 0, level);
-}
-
 /* The entry of @level for @at, with tables made on the way; NULL and *@e where that fails. */
 static pte_t *grow(struct gstage *gs, gpa_t at, unsigned level, enum err *e)
 {
 	unsigned reached;
 
 	for (;;) {
-		pte_t *entry = descend(gs, at, level, &reached);
+		pte_t *entry = table_descend(gs, at, level, &reached);
 		hpa_t table;
 
 		if (reached == level)
@@ -151,5 +127,5 @@ hpa_t table_prune(struct gstage *gs, gpa_t at)
 
 	if (level > 0 || first_leaf(gs, at, entry))
 		return hpa(0);
-	return clear(descend(gs, at, 1, &level));
+	return clear(table_descend(gs, at, 1, &level));
 }

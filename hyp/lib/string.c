@@ -38,17 +38,36 @@ static size_t copy_words(unsigned char *t, const unsigned char *f, size_t bytes)
  * across. Returns how many bytes are left, fewer than two words. */
 static size_t merge_words(unsigned char *t, const unsigned char *f, size_t bytes)
 {
-	unsigned shift = 8 * ((uintptr_t)f & 7);
+	unsigned shift = 8 * ((uintptr_t)f & 7), rest = 64 - shift;
 	const word *wf = (const word *)(f - ((uintptr_t)f & 7));
-	uint64_t low = *wf++;
+	uint64_t a = *wf++;
 
+	for (; bytes >= 40; bytes -= 32, t += 32, wf += 4) {
+		uint64_t b = wf[0], c = wf[1], d = wf[2], e = wf[3];
+		word *wt = (word *)t;
+
+		wt[0] = a >> shift | b << rest, wt[1] = b >> shift | c << rest;
+		wt[2] = c >> shift | d << rest, wt[3] = d >> shift | e << rest;
+		a = e;
+	}
 	for (; bytes >= 16; bytes -= 8, t += 8) {
-		uint64_t high = *wf++;
+		uint64_t b = *wf++;
 
-		*(word *)t = low >> shift | high << (64 - shift);
-		low = high;
+		*(word *)t = a >> shift | b << rest;
+		a = b;
 	}
 	return bytes;
+}
+
+static void copy_bytes(unsigned char *t, const unsigned char *f, size_t bytes)
+{
+	for (; bytes >= 4; bytes -= 4, t += 4, f += 4) {
+		unsigned char a = f[0], b = f[1], c = f[2], d = f[3];
+
+		t[0] = a, t[1] = b, t[2] = c, t[3] = d;
+	}
+	while (bytes--)
+		*t++ = *f++;
 }
 
 #define FEW 32 /* bytes that aren't worth the trouble */
@@ -57,22 +76,18 @@ void *memcpy(void *to, const void *from, size_t bytes)
 {
 	unsigned char *t = to;
 	const unsigned char *f = from;
-	size_t left = bytes;
+	bool alike = words_fit((uintptr_t)t ^ (uintptr_t)f, 0);
+	size_t head = 0, left = bytes;
 
-	if (words_fit((uintptr_t)t, (uintptr_t)f)) {
-		left = copy_words(t, f, bytes);
-	} else if (bytes >= FEW) {
-		size_t head = 16 - ((uintptr_t)t & 7);
-
-		for (bytes -= head; head--;)
-			*t++ = *f++;
-		left = words_fit((uintptr_t)f, 0) ? copy_words(t, f, bytes)
-						  : merge_words(t, f, bytes);
+	if (bytes >= FEW || words_fit((uintptr_t)t, (uintptr_t)f)) {
+		head = -(uintptr_t)t & 7;
+		if (!alike)
+			head += 8; /* merge_words() looks at a word before */
+		copy_bytes(t, f, head);
+		left = alike ? copy_words(t + head, f + head, bytes - head)
+			     : merge_words(t + head, f + head, bytes - head);
 	}
-	t += bytes - left;
-	f += bytes - left;
-	while (left--)
-		*t++ = *f++;
+	copy_bytes(t + bytes - left, f + bytes - left, left);
 	return to;
 }
 

@@ -77,7 +77,10 @@ static void fence_derived(struct gstage *gs, gpa_t at, uint64_t bytes)
 static void write_derived(struct gstage *gs, gpa_t at)
 {
 	struct shadow_state *st = gs->shadows;
+	const struct shadow_gfn *g = shadow_gfn_of(st, at);
 
+	if (!g->is_protected && !g->copy)
+		return;
 	shadow_lift(st, at);
 	shadow_drop_copy(st, at);
 }

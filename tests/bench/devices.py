@@ -106,6 +106,7 @@ class Bench:
     def __init__(self, tools):
         self.tools = tools
         self.disk = tools.out / "devices.img"
+        self.times = {}  # of each item, how often it was done when it was counted
         make_disk(self.disk)
 
     def run(self, side, what, *more):
@@ -150,15 +151,24 @@ class Bench:
                                  None if exits is None else exits / count)
         return found
 
-    def counts(self, side):
-        """Instructions and exits of each item's operations: {item: (n, n)}."""
+    def points(self, side):
+        """What the plugin counted at the marks around each item: {item: (first, last)}, each the
+        number of its point and the counts there."""
         tools = self.tools
         path = tools.out / f"devices-{side}.count"
         path.unlink(missing_ok=True)
-        self.run(side, "count", "--qemu-arg=-plugin", f"--qemu-arg={tools.plugin_option(side, path)}")
-        marks = [count for what, count in tools.read_counts(path) if what in tools.item_marks]
+        said = self.run(side, "count", "--qemu-arg=-plugin",
+                        f"--qemu-arg={tools.plugin_option(side, path)}")
+        self.times = {item: int(n)
+                      for item, n in re.findall(r"^bench (\w+) .*?(\d+) times", said, re.M)}
+        marks = [(at, count) for at, (what, count) in enumerate(tools.read_counts(path))
+                 if what in tools.item_marks]
         if len(marks) != 2 * len(ITEMS):
             raise RuntimeError(f"{len(marks)} marks, not {2 * len(ITEMS)}: see {path}")
-        return {item: (tools.executed(last) - tools.executed(first),
-                       last["exits"] - first["exits"])
-                for (item, *_), first, last in zip(ITEMS, marks[::2], marks[1::2])}
+        return {item: pair for (item, *_), *pair in zip(ITEMS, marks[::2], marks[1::2])}
+
+    def counts(self, side):
+        """Instructions and exits of each item's operations: {item: (n, n)}."""
+        executed = self.tools.executed
+        return {item: (executed(last) - executed(first), last["exits"] - first["exits"])
+                for item, ((_, first), (_, last)) in self.points(side).items()}

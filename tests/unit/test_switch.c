@@ -22,6 +22,7 @@ static int set_up(void **state)
 	(void)state;
 	fake_reset();
 	memset(switch_ports, 0, sizeof(switch_ports));
+	switch_used = 0;
 	memset(&host, 0, sizeof(host));
 	host.timebase = TICKS;
 	switch_add_uplink();

@@ -220,6 +220,7 @@ static void machine(uint64_t host_features)
 	memset(&net, 0, sizeof(net));
 	memset(&uplink, 0, sizeof(uplink));
 	memset(switch_ports, 0, sizeof(switch_ports));
+	switch_used = 0;
 	host.harts = 1;
 	host.timebase = 10;
 	host.virtio[0].base = hpa(UPLINK_REGS);
