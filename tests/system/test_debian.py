@@ -93,7 +93,7 @@ def journal_replays(dmesg):
     return re.search(r"EXT4-fs \(vda\): (?:recovery complete|orphan cleanup)", dmesg)
 
 
-@pytest.mark.slow
+@pytest.mark.debian
 @pytest.mark.parametrize("backend", ("hext", "no H"))
 def test_debian(tmp_path, backend):
     """One disk through two machines; the first of them loses its power."""
@@ -156,7 +156,7 @@ def house(path, *args):
             process.wait(20)
 
 
-@pytest.mark.slow
+@pytest.mark.debian
 def test_switch(tmp_path):
     """Two Debians reach each other through the switch; a third, isolated, only the host."""
     with house(tmp_path) as (process, ports):
@@ -223,6 +223,7 @@ def test_what_others_left_is_removed(tmp_path, monkeypatch):
     assert not left.exists()
 
 
+@pytest.mark.debian
 def test_image_is_complete():
     """What the launcher and ssh rely on."""
     assert {"disk.img", "initrd.cpio", "versions"} <= {path.name for path in BASE.iterdir()}
