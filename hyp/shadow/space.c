@@ -294,6 +294,63 @@ struct shadow_code shadow_code(struct shadow *s, struct shadow_view *w, const st
 	return c;
 }
 
+/* --- for who looks on --- */
+
+static const struct shadow_table *root_of(const struct shadow_state *st, const struct shadow_view *w,
+					  const struct regime *r)
+{
+	for (unsigned i = 0; i < SPACES; i++) {
+		const struct shadow_space *space = &st->spaces[w->vcpu][i];
+
+		if (space->used && space->atp == r->atp)
+			return space->root[shadow_role(r)];
+	}
+	return NULL;
+}
+
+static struct shadow_seen look(const struct shadow_state *st, const struct shadow_table *root,
+			       gva_t at)
+{
+	struct shadow_seen seen = { .has_root = root != NULL };
+	const struct shadow_table *t = root;
+
+	while (t) {
+		unsigned index = shadow_index(t->key.level, at.v);
+		const struct shadow_gfn *gfn;
+
+		seen.level = t->key.level;
+		seen.entry = entry_in_use(t, index) ? t->hw[index] : 0;
+		seen.seen = seen.entry ? t->seen[index] : 0;
+		seen.is_leaf = pte_is_leaf(seen.entry);
+		if (!seen.entry || !seen.is_leaf) {
+			t = seen.entry ? shadow_child(t, index) : NULL;
+			continue;
+		}
+		if (shadow_is_state_leaf(st, t, seen.entry))
+			break;
+		gfn = shadow_gfn_of(st, gpa(shadow_leaf_base(t, index).v +
+					    (at.v & (pt_span(t->key.level) - 1))));
+		seen.is_protected = gfn->is_protected != 0;
+		seen.is_copy = gfn->copy != 0;
+		break;
+	}
+	return seen;
+}
+
+struct shadow_seen shadow_look(struct shadow *s, const struct shadow_view *w,
+			       const struct regime *r, gva_t at)
+{
+	struct shadow_state *st = s->state;
+	struct shadow_seen seen;
+
+	if (!st)
+		return (struct shadow_seen){ .has_root = false };
+	lock_take(&st->gs->lock);
+	seen = look(st, root_of(st, w, r), at);
+	lock_release(&st->gs->lock);
+	return seen;
+}
+
 /* --- a VM's begin --- */
 
 enum err shadow_init(struct shadow *s, struct gstage *gs, enum shadow_policy policy, bool patch)

@@ -9,6 +9,7 @@
 #include "hyp/vcpu/vcpu.h"
 
 #include "hyp/arch/cpu.h"
+#include "hyp/drv/host.h"
 #include "hyp/lib/check.h"
 #include "hyp/lib/string.h"
 #include "hyp/vcpu/irq.h"
@@ -77,6 +78,43 @@ void vcpu_begin(struct vcpu *v, struct vcpu_start s)
 	v->waiting = false;
 	v->backend->begin(v);
 	fence_i();
+}
+
+#define PATIENCE_HZ 100 /* a part of a second */
+
+/* Another hart may begin to ask meanwhile: whoever comes second waits for the same answer, or finds
+ * that there is none any more. */
+static bool ask(struct vcpu *v, const struct hart *h, struct regime *r)
+{
+	struct sbi_harts target = { 1, h->id };
+	uint64_t end = csr_read(CSR_TIME) + host.timebase / PATIENCE_HZ;
+
+	atomic_store(&v->asked, VCPU_ASKED);
+	sbi_send_ipi(target);
+	while (atomic_load(&v->asked) != VCPU_TOLD) {
+		if (__atomic_load_n(&h->vcpu, __ATOMIC_SEQ_CST) != v) {
+			*r = v->backend->saved_regime(v);
+			return true;
+		}
+		if (csr_read(CSR_TIME) > end)
+			return false;
+		cpu_relax();
+	}
+	*r = v->told;
+	return true;
+}
+
+bool vcpu_ask_regime(struct vcpu *v, struct regime *r)
+{
+	const struct hart *h = atomic_load(&v->hart);
+
+	if (__atomic_load_n(&h->vcpu, __ATOMIC_SEQ_CST) != v)
+		*r = v->backend->saved_regime(v);
+	else if (h == this_hart())
+		*r = vcpu_regime(v);
+	else
+		return ask(v, h, r);
+	return true;
 }
 
 /* The list is taken whole, so that what was taken can't come back while somebody pushes. */

@@ -63,6 +63,9 @@ enum vcpu_request {
 	VCPU_REQ_VECTOR = 1 << 4, /* its exits are to be timed, or not any more: latency.h */
 };
 
+/* Another hart wants to know the regime that the guest runs in. */
+enum vcpu_asked { VCPU_NOT_ASKED, VCPU_ASKED, VCPU_TOLD };
+
 /* hyp/sched/'s own; it says what they mean. */
 struct sched_group;
 struct vcpu_sched {
@@ -105,6 +108,9 @@ struct vcpu {
 	_Atomic uint32_t irq_software; /* 1: to be set in hvip once */
 	_Atomic uint32_t irq_external; /* 1 or 0: what hvip's bit is to follow */
 	_Atomic uint32_t parked; /* 1: has left the guest since its VM's end was asked for; vm.c */
+
+	_Atomic uint32_t asked; /* enum vcpu_asked: for .told, by vcpu_ask_regime() */
+	struct regime told;
 
 	/* Fixed while the VM lives. */
 	struct vm *vm;
@@ -180,6 +186,22 @@ static inline void vcpu_inject(struct vcpu *v, enum cause cause, uint64_t tval)
 static inline struct regime vcpu_regime(const struct vcpu *v)
 {
 	return v->backend->regime(v);
+}
+
+/**
+ * The same of any vcpu, from any hart: where it is loaded on another one, that is asked, and tells
+ * when it leaves the guest. Returns false where it didn't within a hundredth of a second, because it
+ * waits for what this hart has.
+ */
+bool vcpu_ask_regime(struct vcpu *v, struct regime *r);
+
+/* Tell it, if somebody asked. @v is loaded on this hart. */
+static inline void vcpu_tell_regime(struct vcpu *v)
+{
+	if (atomic_load(&v->asked) != VCPU_ASKED)
+		return;
+	v->told = vcpu_regime(v);
+	atomic_store(&v->asked, VCPU_TOLD);
 }
 
 /**
