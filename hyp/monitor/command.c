@@ -175,7 +175,7 @@ static const struct kind kinds[] = {
 	{ "VM[.N]", "a VM's name, or VM.N for its vcpu N", take_vcpu, offer_vcpu },
 	{ "NAME", "a name", take_name, NULL },
 	{ "STATUS", "a number from 0 to 255", take_status, NULL },
-	{ "ADDRESS", "an address in hexadecimal", take_address, NULL },
+	{ "GVA", "an address in hexadecimal", take_address, NULL },
 };
 
 static bool token_is(const struct token *t, const char *s)

@@ -57,10 +57,6 @@ static bool ask(const struct arguments *args, struct question *q, struct answer 
 		q->want = ACCESS_STORE;
 	if (is_given(args, "x"))
 		q->want = ACCESS_FETCH;
-	if (!q->v->gstage->mode) {
-		answer_error(a, "%s was never started", q->v->vm->config.name);
-		return false;
-	}
 	if (!vcpu_ask_regime(q->v, &q->r)) {
 		answer_error(a, "the vcpu's hart is busy; try again");
 		return false;
@@ -158,18 +154,23 @@ static const char *const access_names[] = {
 static const char *shadow_reason(const struct shadow_seen *s, const struct explanation *e,
 				 enum access want)
 {
+	bool allows = (s->entry & permit_right_for[want]) != 0;
+
 	if (!s->has_root)
 		return "none yet: the vcpu has no root for this satp and mode";
 	if (!s->entry)
 		return "none yet: made at the first fault here since the last fence or eviction";
-	if (s->is_copy)
+	if (e->why != EXPLAIN_WORKS)
+		return allows ? "from before what the guest has now: good until its fence"
+			      : "doesn't allow it either";
+	if (s->is_copy && !(s->entry & PTE_R))
 		return "of a patched copy that is executed in the page's place";
+	if (allows)
+		return "composed of both";
 	if (s->is_protected && want == ACCESS_STORE)
 		return "without W: the page is a table of the guest's, and stores to it are"
 		       " emulated";
-	if (e->why != EXPLAIN_WORKS)
-		return "from before what the guest has now; good until its fence";
-	return "composed of both";
+	return "without that right yet: the first such access adds it";
 }
 
 static void answer_shadow(const struct question *q, const struct explanation *e, struct answer *a)
@@ -229,7 +230,7 @@ static void answer_end_of(const struct question *q, const struct explanation *e,
 	answer_bool(a, e->sets_accessed);
 }
 
-static void xlate(const struct arguments *args, struct answer *a)
+static void answer_all(const struct arguments *args, struct answer *a)
 {
 	struct explanation e;
 	struct question q;
@@ -254,8 +255,18 @@ static void xlate(const struct arguments *args, struct answer *a)
 	answer_check(&q, &e, a);
 }
 
+static void xlate(const struct arguments *args, struct answer *a)
+{
+	if (!vm_hold(args->vm)) {
+		answer_error(a, "%s is stopped: it has no memory", args->vm->config.name);
+		return;
+	}
+	answer_all(args, a);
+	vm_release();
+}
+
 const struct command xlate_commands[] = {
-	{ "xlate VM[.N] ADDRESS [r|w|x] [user|kernel]",
-	  "how a guest virtual address is translated, reference by reference", xlate },
+	{ "xlate VM[.N] GVA [r|w|x] [user|kernel]", "a translation, reference by reference",
+	  xlate },
 	{ NULL, NULL, NULL },
 };

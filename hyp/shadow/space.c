@@ -88,8 +88,7 @@ static void drop_root(struct shadow_state *st, struct shadow_table *t)
 {
 	for (unsigned w = 0; w < PT_ENTRIES / 64; w++)
 		for (uint64_t left = t->valid[w]; left; left &= left - 1) {
-			struct shadow_table *child =
-				shadow_child(t, w * 64 + bit_lowest(left));
+			struct shadow_table *child = shadow_child(t, w * 64 + bit_lowest(left));
 
 			if (child && child->key.kind == SHADOW_ROOT)
 				drop_root(st, child);
@@ -248,8 +247,7 @@ uint64_t shadow_find_satp(struct shadow *s, struct shadow_view *w, const struct 
 }
 
 /* The leaf that the hardware finds for @at; NULL: none. */
-static const struct shadow_table *find_leaf(const struct shadow_table *t, gva_t at,
-					    unsigned *index)
+static const struct shadow_table *find_leaf(const struct shadow_table *t, gva_t at, unsigned *index)
 {
 	while (t) {
 		*index = shadow_index(t->key.level, at.v);
@@ -276,8 +274,7 @@ struct shadow_code shadow_code_at(struct shadow_state *st, const struct shadow_t
 	if (gstage_reach(st->gs, c.at, ACCESS_LOAD, &original) != OK)
 		return c;
 	c.original = phys_pointer(original.to);
-	c.is_copy = t->key.level == 0 &&
-		    pte_address(t->hw[index]) == shadow_copy_of(st, c.at).v;
+	c.is_copy = t->key.level == 0 && pte_address(t->hw[index]) == shadow_copy_of(st, c.at).v;
 	return c;
 }
 
@@ -296,8 +293,8 @@ struct shadow_code shadow_code(struct shadow *s, struct shadow_view *w, const st
 
 /* --- for who looks on --- */
 
-static const struct shadow_table *root_of(const struct shadow_state *st, const struct shadow_view *w,
-					  const struct regime *r)
+static const struct shadow_table *root_of(const struct shadow_state *st,
+					  const struct shadow_view *w, const struct regime *r)
 {
 	for (unsigned i = 0; i < SPACES; i++) {
 		const struct shadow_space *space = &st->spaces[w->vcpu][i];

@@ -142,7 +142,8 @@ struct vcpu *vcpu_take_woken(struct hart *h)
 
 /*
  * Either @v is seen to be loaded, and then its hart reads the request before it enters the guest or
- * after it has unloaded it; or it isn't, and then whoever unloaded it may not have seen the request.
+ * after it has unloaded it; or it isn't, and then whoever unloaded it may not have seen the
+ * request.
  */
 void vcpu_kick(struct vcpu *v, uint32_t bits)
 {
