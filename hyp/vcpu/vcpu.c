@@ -52,6 +52,7 @@ void vcpu_load(struct vcpu *v)
 	v->frame.host_sp = (uint64_t)(uintptr_t)h->stack_top;
 	v->frame.host_tp = (uint64_t)(uintptr_t)h;
 	irq_sync(v);
+	vcpu_tell_regime(v); /* the hart may have been told to while nothing was loaded */
 }
 
 void vcpu_set_vector(const struct vcpu *v)
@@ -80,14 +81,12 @@ void vcpu_begin(struct vcpu *v, struct vcpu_start s)
 	fence_i();
 }
 
-#define PATIENCE_HZ 100 /* a part of a second */
-
 /* Another hart may begin to ask meanwhile: whoever comes second waits for the same answer, or finds
  * that there is none any more. */
 static bool ask(struct vcpu *v, const struct hart *h, struct regime *r)
 {
 	struct sbi_harts target = { 1, h->id };
-	uint64_t end = csr_read(CSR_TIME) + host.timebase / PATIENCE_HZ;
+	uint64_t end = csr_read(CSR_TIME) + host.timebase;
 
 	atomic_store(&v->asked, VCPU_ASKED);
 	sbi_send_ipi(target);

@@ -191,7 +191,7 @@ static inline struct regime vcpu_regime(const struct vcpu *v)
 
 /**
  * The same of any vcpu, from any hart: where it is loaded on another one, that is asked, and tells
- * when it leaves the guest. Returns false where it didn't within a hundredth of a second, because
+ * when it leaves the guest. Returns false where it didn't within a second, because
  * it waits for what this hart has.
  */
 bool vcpu_ask_regime(struct vcpu *v, struct regime *r);
