@@ -155,6 +155,10 @@ MUST_USE enum err gstage_reach(struct gstage *gs, gpa_t at, enum access want,
  */
 void *gstage_pointer(struct gstage *gs, gpa_t at, enum access want);
 
+/* The 8 bytes of RAM at @at, for who looks on: nothing is touched. false: nothing is mapped there, or
+ * it isn't aligned. */
+bool gstage_peek(struct gstage *gs, gpa_t at, uint64_t *v);
+
 /**
  * Copy between the guest's RAM and the hypervisor. Returns OK, or ERR_RANGE/ERR_NOMEM with a part
  * possibly copied.

@@ -32,7 +32,7 @@ struct kind {
 	bool (*offer)(unsigned index, char *to); /* NAME_MOST bytes */
 };
 
-static const struct command *const tables[] = { vm_commands, vcpu_commands, xlate_commands,
+static const struct command *const tables[] = { vm_commands, vcpu_commands, xlate_commands, map_commands,
 						cost_commands, machine_commands };
 
 const char *vcpu_name(const struct vcpu *v, char to[VCPU_NAME])
@@ -176,6 +176,7 @@ static const struct kind kinds[] = {
 	{ "NAME", "a name", take_name, NULL },
 	{ "STATUS", "a number from 0 to 255", take_status, NULL },
 	{ "GVA", "an address in hexadecimal", take_address, NULL },
+	{ "GPA", "an address in hexadecimal", take_address, NULL },
 };
 
 static bool token_is(const struct token *t, const char *s)

@@ -36,7 +36,7 @@ struct command {
 
 /* By kind of command; each ends with a row of NULL. */
 extern const struct command machine_commands[], vm_commands[], vcpu_commands[], cost_commands[],
-	xlate_commands[];
+	xlate_commands[], map_commands[];
 
 /* "VM.N", in @to. Returns @to. */
 const char *vcpu_name(const struct vcpu *v, char to[VCPU_NAME]);

@@ -6,11 +6,13 @@ Read next: house.py (Machine); hyp/mmu/explain.h; tests/oracle/explained.c, whic
 reference.
 """
 
+import json
 import random
+import re
 
 import pytest
 from house import Machine
-from machine import IMAGE, INITRD, QEMU10
+from machine import BAD_FILE, IMAGE, INITRD, QEMU10, assert_one_line, launch
 
 LEVELS = {"sv39": 3, "sv48": 4, "sv57": 5}
 BUSY = "while :; do seq 3000 | sort -rn | tail -n 1 >/dev/null; done"
@@ -129,6 +131,73 @@ def test_shadows(policy, tmp_path):
         span = 1 << 12 + 9 * about["shadow"]["level"]
         at = int(about["shadow"]["entry"], 16) >> 10 << 12 & (1 << 56) - 1
         assert about["works"] and at + int(about["gva"], 16) % span == int(about["hpa"], 16)
+
+
+def whole_map(machine, words):
+    rows, start = [], ""
+    while start is not None:
+        answer = machine.say(f"map {words} {start}".strip())
+        assert answer["ok"], answer
+        rows += answer["result"]
+        start = answer["about"]["next"]
+    return rows
+
+
+def ends(row):
+    return int(row["from"], 16), int(row["last"], 16)
+
+
+def check_order(rows):
+    for below, above in zip(rows, rows[1:]):
+        assert ends(below)[0] <= ends(below)[1] < ends(above)[0], (below, above)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("core", ("rv64", "rv64,h=false"))
+def test_maps(core, tmp_path):
+    """What the maps of a paused Linux say of an address, and what they leave out, is what xlate
+    says."""
+    rng = random.Random(7)
+    with Machine(tmp_path, {"a": linux()}, "--harts", 2, "--cpu", core, limit=200) as machine:
+        machine.until(lambda: "busy" in machine.said("a"))
+        machine.ask("vm pause a")
+        vs, g = whole_map(machine, "vs a"), whole_map(machine, "g a")
+        for rows in (vs, g):
+            check_order(rows)
+        for row in vs:
+            first, last = ends(row)
+            at = first + rng.randrange(last - first + 1)
+            said = machine.say(f"xlate a {at:x} r {'user' if 'u' in row['rights'] else 'kernel'}")
+            leaf = [ref for ref in said["result"] if ref["stage"] == "VS"][-1]
+            assert leaf["bits"][-2:] != "--" and ("r" in leaf["bits"]) == ("r" in row["rights"])
+            if row["leads_to"] and said["about"]["works"]:
+                to = int(row["leads_to"], 16) + at - first
+                assert int(said["about"]["gpa"], 16) == to
+                home = next(r for r in g if ends(r)[0] <= to <= ends(r)[1])
+                assert home["owner"] in ("ram", "bundle")
+            hole = machine.say(f"xlate a {last + 1 & (1 << 64) - 1:x} r kernel")["about"]
+            if not any(ends(r)[0] == last + 1 for r in vs):
+                assert hole["cause"] == 13 and not hole["why"].startswith("R = 0"), (row, hole)
+        machine.quit()
+
+
+def test_map_command(tmp_path):
+    """It is put together from pieces, kept, and compared."""
+    kept = tmp_path / "map.json"
+    with Machine(tmp_path, {"a": linux()}, limit=100) as machine:
+        machine.until(lambda: "busy" in machine.said("a"))
+        control = ("--control", machine.control)  # one caller at a time has it
+        assert launch(*control, "vm", "pause", "a", command="ctl").status == 0
+
+        def command(*words):
+            return launch("a", *words, *control, command="map")
+        assert command("vs", "--out", kept).status == 0
+        assert command("--since", kept).out == ""
+        rows = json.loads(kept.read_text())
+        kept.write_text(json.dumps(rows[1:]))
+        run = command("--since", kept)
+        assert run.status == 0 and re.match(r" +from .*\n\+ +" + rows[0]["from"], run.out), run.out
+        assert_one_line(command("--since", __file__), BAD_FILE, "no map that")
 
 
 def test_stopped(tmp_path):

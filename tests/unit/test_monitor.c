@@ -309,7 +309,7 @@ static void completion(void **state)
 	static const struct {
 		const char *line, *common, *list;
 	} rows[] = {
-		{ "", "", "vm  vcpu  xlate  mem  top  exits  harts  help  log  version  quit" },
+		{ "", "", "vm  vcpu  xlate  map  mem  top  exits  harts  help  log  version  quit" },
 		{ "v", "", "vm  vcpu  version" },
 		{ "vc", "pu ", "vcpu" },
 		{ "vm s", "", "show  start  stop" },
@@ -562,7 +562,7 @@ static void every_command(void **state)
 		assert_true(strlen(c->help) > 0 && strlen(c->usage) + strlen(c->help) < 100);
 		assert_non_null(c->run);
 	}
-	assert_int_equal(n, 20);
+	assert_int_equal(n, 22);
 }
 
 int main(void)
