@@ -185,6 +185,27 @@ ALWAYS_INLINE struct guest_fetch guest_load_byte(gva_t at)
 	return (struct guest_fetch){ value, failed };
 }
 
+/*
+ * Whether instret can be read: the firmware may withhold it ("Machine Counter-Enable"). Where it
+ * can't, the trap goes on at the label. For start-up: the trap's CSRs are lost.
+ */
+static inline bool cpu_has_instret(void)
+{
+	uint64_t has = 0, before, count;
+
+	__asm__ volatile("lla %1, 1f\n\t"
+			 "csrrw %1, stvec, %1\n\t"
+			 "rdinstret %2\n\t"
+			 "li %0, 1\n\t"
+			 ".balign 4\n"
+			 "1:\n\t"
+			 "csrw stvec, %1"
+			 : "+r"(has), "=&r"(before), "=&r"(count)
+			 :
+			 : "memory");
+	return has != 0;
+}
+
 /* This hart's own structure. */
 ALWAYS_INLINE struct hart *this_hart(void)
 {

@@ -11,6 +11,7 @@
 #include "hyp/g-stage/table.h"
 
 #include "hyp/lib/string.h"
+#include "hyp/lib/trace.h"
 #include "hyp/mm/phys.h"
 
 #define MEGA_LEVEL 1
@@ -140,11 +141,22 @@ static enum err fill(struct gstage *gs, gpa_t at, pte_t found, unsigned found_le
 	return replace(gs, at, level, to);
 }
 
+static COLD void tell_fill(gpa_t at, const struct gstage_entry *e, pte_t before)
+{
+	const struct trace_value values[] = { { TRACE_GPA, align_down(at.v, pt_span(e->level)) },
+					      { TRACE_HPA, pte_address(e->pte) },
+					      { TRACE_LEVEL, e->level },
+					      { TRACE_ENTRY, e->pte } };
+
+	trace_add(TRACE_FILL, pte_is_valid(before) ? TRACE_COPY : TRACE_DEMAND, values, 4);
+}
+
 /* With the lock held: the leaf that allows @want at @at, made if need be. */
 static enum err reach(struct gstage *gs, gpa_t at, enum access want, struct gstage_entry *r,
 		      bool *changed)
 {
 	enum err e;
+	pte_t before;
 
 	*changed = false;
 	if (!gstage_is_ram(gs, at))
@@ -155,7 +167,10 @@ static enum err reach(struct gstage *gs, gpa_t at, enum access want, struct gsta
 		if (e)
 			return e;
 		*changed = true;
+		before = r->pte;
 		r->pte = *table_find(gs, at, &r->level);
+		if (trace_wants(TRACE_FILL))
+			tell_fill(at, r, before);
 	}
 	r->to = hpa(pte_address(r->pte) + (at.v & (pt_span(r->level) - 1)));
 	return OK;

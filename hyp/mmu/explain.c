@@ -254,6 +254,19 @@ const char *explain_sentence(const struct explanation *e)
 	return e->why == EXPLAIN_FLAW ? flaws[e->flaw] : endings[e->why].sentence;
 }
 
+uint64_t explain_reason(const struct explanation *e)
+{
+	return (uint64_t)e->why << 8 | e->flaw;
+}
+
+const char *explain_sentence_of(uint64_t reason)
+{
+	struct explanation e = { .why = (enum explain_why)(reason >> 8),
+				 .flaw = (enum vsstage_flaw)(reason & 0xff) };
+
+	return explain_sentence(&e);
+}
+
 /* A reference to an entry of the guest's is a load, and its update a store, but the cause is that
  * of the access they are made for. */
 bool explain_cause(const struct explanation *e, enum access want, enum cause *cause)

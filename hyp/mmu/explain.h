@@ -74,6 +74,9 @@ void explain(struct gstage *gs, const struct regime *r, gva_t at, enum access wa
 
 /* One sentence on how it ended; for a fault, why. */
 const char *explain_sentence(const struct explanation *e);
+/* How it ended, as a number; and the sentence again. */
+uint64_t explain_reason(const struct explanation *e);
+const char *explain_sentence_of(uint64_t reason);
 
 /**
  * The exception that it ends in: for the guest, or, a guest page fault, for the hypervisor.

@@ -163,14 +163,16 @@ void answer_row(struct answer *a)
 		text_put(&a->text, '{');
 	a->rows++;
 	a->column = 0;
+	a->has_field = false;
 }
 
 static void begin_json_field(struct answer *a, const struct column *c)
 {
 	if (is_list(a))
 		return;
-	if (a->column)
+	if (a->has_field)
 		text_put(&a->text, ',');
+	a->has_field = true;
 	put_quoted(a, c->name, strlen(c->name));
 	text_put(&a->text, ':');
 }
@@ -236,6 +238,19 @@ void answer_bool(struct answer *a, bool v)
 	const char *word = words[is_json(a)][v];
 
 	put_field(a, word, strlen(word), false);
+}
+
+void answer_skip(struct answer *a)
+{
+	if (!is_json(a))
+		answer_none(a);
+	else if (takes_field(a))
+		a->column++;
+}
+
+size_t answer_left(const struct answer *a)
+{
+	return a->is_error || a->truncated ? 0 : a->text.room - a->text.n;
 }
 
 static void put_formatted(struct answer *a, bool is_string, const char *format, uint64_t v,
@@ -332,6 +347,7 @@ void answer_about(struct answer *a, const struct column *columns, unsigned n, un
 	a->row_at = a->text.n;
 	a->has_about = true;
 	a->column = 0;
+	a->has_field = false;
 	if (is_json(a))
 		text_add(&a->text, ",\"about\":");
 	answer_record(a, columns, n, per_line);

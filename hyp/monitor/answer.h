@@ -60,7 +60,7 @@ struct answer {
 	size_t room, row_at, padding;
 	const struct column *columns; /* NULL: neither table nor record yet */
 	unsigned columns_n, column, per_line, rows;
-	bool is_record, is_error, truncated, has_id, has_about;
+	bool is_record, is_error, truncated, has_id, has_about, has_field;
 	uint64_t id;
 };
 
@@ -85,6 +85,7 @@ void answer_text(struct answer *a, const char *s);
 void answer_bytes(struct answer *a, const char *s, size_t n); /* at most 1 KiB of it is shown */
 void answer_none(struct answer *a);
 void answer_bool(struct answer *a, bool v); /* yes, no; true, false */
+void answer_skip(struct answer *a);	    /* the row has no such field: in JSON it is left out */
 void answer_number(struct answer *a, uint64_t v);
 void answer_hex(struct answer *a, uint64_t v);	  /* a string in JSON, where numbers end at 2^53 */
 void answer_tenths(struct answer *a, uint64_t v); /* 123 is 12.3 */
@@ -93,6 +94,9 @@ void answer_counts(struct answer *a, const struct answer_count *counts, unsigned
 
 /* Several things in one field: an object in JSON. Names and texts are the program's own. */
 void answer_object(struct answer *a, const struct answer_member *members, unsigned n);
+
+/* Bytes that are left for further rows; 0 where no row may come any more. */
+size_t answer_left(const struct answer *a);
 
 /* Instead of what the answer has so far. At most 255 bytes. */
 void answer_error(struct answer *a, const char *format, ...) __attribute__((format(printf, 2, 3)));

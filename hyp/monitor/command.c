@@ -7,6 +7,7 @@
 
 #include "hyp/lib/printf.h"
 #include "hyp/lib/string.h"
+#include "hyp/lib/trace.h"
 
 #define WORDS_MOST 8
 #define NAME_MOST  48 /* of what is offered to complete a word; longer ones are not */
@@ -32,8 +33,9 @@ struct kind {
 	bool (*offer)(unsigned index, char *to); /* NAME_MOST bytes */
 };
 
-static const struct command *const tables[] = { vm_commands, vcpu_commands, xlate_commands, map_commands,
-						cost_commands, machine_commands };
+static const struct command *const tables[] = { vm_commands,   vcpu_commands, xlate_commands,
+						map_commands,  cost_commands, trace_commands,
+						machine_commands };
 
 const char *vcpu_name(const struct vcpu *v, char to[VCPU_NAME])
 {
@@ -170,7 +172,37 @@ static bool take_address(const char *word, struct arguments *args)
 	return !*end && end != word && strlen(word) <= sizeof("0xffffffffffffffff") - 1;
 }
 
+/* Names with commas between them. */
+static bool take_events(const char *word, struct arguments *args)
+{
+	for (;;) {
+		size_t n = 0;
+		unsigned kind = 0;
+
+		while (word[n] && word[n] != ',')
+			n++;
+		while (kind < TRACE_KINDS &&
+		       (strncmp(trace_names[kind], word, n) != 0 || trace_names[kind][n]))
+			kind++;
+		if (kind == TRACE_KINDS)
+			return false;
+		args->events |= 1u << kind;
+		if (!word[n])
+			return true;
+		word += n + 1;
+	}
+}
+
+static bool offer_event(unsigned index, char *to)
+{
+	return index < TRACE_KINDS && format_text(to, NAME_MOST, "%s", trace_names[index]);
+}
+
 static const struct kind kinds[] = {
+	{ "EVENTS",
+	  "a list like fault,fill of: exit fault fill fence satp inject pt_store sync unshadow "
+	  "evict",
+	  take_events, offer_event },
 	{ "VM", "the name of a VM", take_vm, offer_vm },
 	{ "VM[.N]", "a VM's name, or VM.N for its vcpu N", take_vcpu, offer_vcpu },
 	{ "NAME", "a name", take_name, NULL },

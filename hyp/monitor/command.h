@@ -24,6 +24,7 @@ struct arguments {
 	const char *word, *second; /* of a|b: the one that was given, and where there are two */
 	uint64_t address;
 	const char *rest;  /* COMMAND: all that follows; "": nothing */
+	uint32_t events;   /* EVENTS: a set of enum trace_kind; 0: none was given */
 	int status;	   /* STATUS */
 };
 
@@ -36,7 +37,7 @@ struct command {
 
 /* By kind of command; each ends with a row of NULL. */
 extern const struct command machine_commands[], vm_commands[], vcpu_commands[], cost_commands[],
-	xlate_commands[], map_commands[];
+	xlate_commands[], map_commands[], trace_commands[];
 
 /* "VM.N", in @to. Returns @to. */
 const char *vcpu_name(const struct vcpu *v, char to[VCPU_NAME]);

@@ -10,6 +10,7 @@
 
 #include "hyp/arch/cpu.h"
 #include "hyp/arch/insn.h"
+#include "hyp/lib/trace.h"
 #include "hyp/mm/phys.h"
 #include "hyp/vs-stage/permit.h"
 
@@ -42,6 +43,25 @@ static struct shadow_answer answer(enum shadow_what what)
 static uint8_t rights_now(pte_t e, uint8_t permitted)
 {
 	return e & PTE_D ? permitted : permitted & (uint8_t)~PTE_W;
+}
+
+static COLD void tell_fill(const struct request *q, struct place p, gpa_t to, enum trace_why why)
+{
+	pte_t e = p.t->hw[p.index];
+	const struct trace_value values[] = { { TRACE_AT, q->at.v },
+					      { TRACE_GPA, to.v },
+					      { TRACE_HPA, pte_address(e) },
+					      { TRACE_LEVEL, p.t->key.level },
+					      { TRACE_ENTRY, e } };
+
+	trace_add(TRACE_FILL, why, values, 5);
+}
+
+static void link(const struct request *q, struct place p, pte_t seen, struct shadow_table *child)
+{
+	shadow_link(q->st, p.t, p.index, seen, child);
+	if (trace_wants(TRACE_FILL))
+		tell_fill(q, p, gpa(child->key.base), TRACE_TABLE);
 }
 
 /* --- leaves --- */
@@ -84,7 +104,7 @@ static struct place descend_direct(const struct request *q, struct place p, pte_
 		if (entry_in_use(p.t, p.index) && shadow_child(p.t, p.index) != child)
 			shadow_clear(st, p.t, p.index);
 		if (!entry_in_use(p.t, p.index))
-			shadow_link(st, p.t, p.index, seen, child);
+			link(q, p, seen, child);
 		p = (struct place){ child, shadow_index(l - 1, at.v) };
 		seen = 0;
 	}
@@ -146,6 +166,8 @@ static struct shadow_answer map_ram(const struct request *q, struct place p, pte
 		shadow_clear(st, p.t, p.index);
 	}
 	shadow_map(st, p.t, p.index, table_mirrors(p.t) ? seen : 0, leaf);
+	if (trace_wants(TRACE_FILL))
+		tell_fill(q, p, gpa(align_down(to.v, pt_span(level))), TRACE_PAGE);
 	return answer(SHADOW_RESUME);
 }
 
@@ -334,7 +356,7 @@ static struct shadow_table *below_root(const struct request *q, struct place p, 
 		child = shadow_make(q->st, &key, NULL);
 	}
 	if (child)
-		shadow_link(q->st, p.t, p.index, 0, child);
+		link(q, p, 0, child);
 	return child;
 }
 
@@ -399,7 +421,7 @@ static struct shadow_answer fill_mirror(const struct request *q, struct shadow_t
 				return answer(why);
 			if (entry_in_use(t, p.index))
 				shadow_clear(q->st, t, p.index);
-			shadow_link(q->st, t, p.index, e, child);
+			link(q, p, e, child);
 		}
 		t = child;
 	}

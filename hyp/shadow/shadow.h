@@ -134,11 +134,12 @@ bool shadow_mode_works(uint64_t mode);
  * to write, and stvec is shadow_window_load()'s and shadow_window_enter()'s. */
 bool shadow_has_windows(void);
 
-/**
- * From now on this hart's traps of the guest go on at @arrive, with a0 = @vcpu, whose frame has t0
- * already and is to get the guest's a0 from sscratch; those of ourselves at @bug.
- */
-void shadow_window_load(const void *vcpu, uint64_t arrive, uint64_t bug);
+/* From now on this hart's guest is @vcpu; traps of ourselves go on at @bug. */
+void shadow_window_load(const void *vcpu, uint64_t bug);
+
+/* Then: traps of the guest go on at @at, with a0 = its vcpu, whose frame has t0 already and is to get
+ * the guest's a0 from sscratch. */
+void shadow_window_arrive(uint64_t at);
 
 /* This hart's next entry is to regime @r of @w's vcpu, by what shadow_satp() has just answered. */
 void shadow_window_enter(const struct shadow_view *w, const struct regime *r);

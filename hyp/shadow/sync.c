@@ -18,6 +18,7 @@
 #include "hyp/shadow/table.h"
 
 #include "hyp/arch/cpu.h"
+#include "hyp/lib/trace.h"
 #include "hyp/mm/phys.h"
 
 /* --- comparing --- */
@@ -40,12 +41,26 @@ static bool is_still_right(pte_t seen, pte_t now)
 	       !(seen & ~now & (PTE_A | PTE_D));
 }
 
+static COLD void tell_sync(const struct shadow_table *t, unsigned index, pte_t now, bool stays)
+{
+	const struct trace_value values[] = { { TRACE_GPA, t->key.base + index * sizeof(pte_t) },
+					      { TRACE_LEVEL, t->key.level },
+					      { TRACE_ENTRY, t->seen[index] },
+					      { TRACE_VALUE, now } };
+
+	trace_add(TRACE_SYNC, stays ? TRACE_SAME : TRACE_CHANGED, values, 4);
+}
+
 /* Entry @index of the guest's table is @now, and was another. */
 static COLD void entry_changed(struct shadow_state *st, struct shadow_table *t, unsigned index,
 			       pte_t now)
 {
+	bool stays = is_still_right(t->seen[index], now);
+
 	stir(st, t);
-	if (is_still_right(t->seen[index], now)) {
+	if (trace_wants(TRACE_SYNC))
+		tell_sync(t, index, now, stays);
+	if (stays) {
 		t->seen[index] = now;
 		return;
 	}
@@ -347,6 +362,13 @@ static bool is_protected_mirror_of(const struct shadow_table *t, gpa_t at)
 	return t->is_protected && t->key.base == align_down(at.v, PAGE_SIZE);
 }
 
+static COLD void tell_unshadow(gpa_t at, enum trace_why why)
+{
+	const struct trace_value value = { TRACE_GPA, align_down(at.v, PAGE_SIZE) };
+
+	trace_add(TRACE_UNSHADOW, why, &value, 1);
+}
+
 void shadow_lift(struct shadow_state *st, gpa_t at)
 {
 	struct shadow_gfn *g = shadow_gfn_of(st, at);
@@ -365,6 +387,8 @@ void shadow_lift(struct shadow_state *st, gpa_t at)
 	shadow_set_special(st, at, false);
 	st->shadow->links_seq++; /* the memo doesn't know them */
 	st->shadow->stats.unshadows++;
+	if (trace_wants(TRACE_UNSHADOW))
+		tell_unshadow(at, TRACE_STORED);
 }
 
 /* Stores to a page without a use of its mirror between them, before it is taken for none any more:
@@ -387,8 +411,11 @@ static void drop_disused(struct shadow_state *st, gpa_t at)
 		struct shadow_table *t = shadow_table_of(st, n);
 
 		next = t->same;
-		if (is_protected_mirror_of(t, at) && is_disused(st, t))
-			shadow_drop(st, t);
+		if (!is_protected_mirror_of(t, at) || !is_disused(st, t))
+			continue;
+		shadow_drop(st, t);
+		if (trace_wants(TRACE_UNSHADOW))
+			tell_unshadow(at, TRACE_DISUSED);
 	}
 }
 

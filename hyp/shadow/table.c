@@ -11,6 +11,7 @@
 
 #include "hyp/arch/cpu.h"
 #include "hyp/drv/host.h"
+#include "hyp/lib/trace.h"
 #include "hyp/lib/check.h"
 #include "hyp/lib/string.h"
 #include "hyp/mm/phys.h"
@@ -497,6 +498,14 @@ void shadow_drop(struct shadow_state *st, struct shadow_table *t)
 	st->shadow->links_seq++;
 }
 
+static COLD void tell_evict(const struct shadow_table *t)
+{
+	const struct trace_value values[] = { { TRACE_GPA, t->key.base },
+					      { TRACE_LEVEL, t->key.level } };
+
+	trace_add(TRACE_EVICT, TRACE_NO_WHY, values, 2);
+}
+
 /* From the oldest on, but not what the fault that is being served goes through. */
 static void evict(struct shadow_state *st)
 {
@@ -508,6 +517,8 @@ static void evict(struct shadow_state *st)
 		number = t->newer;
 		if (t->touched == st->clock)
 			continue;
+		if (trace_wants(TRACE_EVICT))
+			tell_evict(t);
 		shadow_drop(st, t);
 		st->shadow->stats.evicted++;
 		n++;

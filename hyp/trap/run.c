@@ -12,6 +12,7 @@
 #include "hyp/lib/check.h"
 #include "hyp/lib/exit.h"
 #include "hyp/lib/log.h"
+#include "hyp/lib/trace.h"
 #include "hyp/mm/frame.h"
 #include "hyp/sched/sched.h"
 #include "hyp/trap/frame.h"
@@ -54,6 +55,7 @@ static enum outcome virtual_instruction(struct vcpu *v)
 {
 	uint64_t stval = csr_read(CSR_STVAL);
 	uint32_t bits = (uint32_t)stval;
+	bool user;
 
 	if (!stval) {
 		enum mmu_what fetched = v->mmu->fetch(v, &bits);
@@ -61,15 +63,27 @@ static enum outcome virtual_instruction(struct vcpu *v)
 		if (fetched != MMU_FETCHED)
 			return outcome_of(v, fetched);
 	}
-	if (bits == INSN_WFI && !vcpu_regime(v).user)
+	user = vcpu_regime(v).user;
+	if (bits == INSN_WFI && !user)
 		return wait_for_interrupt(v);
 	if (bits == INSN_WRS_NTO)
 		return wait_on_reservation(v);
+	if (!user && hext_execute(v, bits))
+		return OUTCOME_RESUME;
 	return outcome_inject(v, CAUSE_ILLEGAL, stval);
+}
+
+/* It is the guest's own, and delegated to it while nobody watches. */
+static enum outcome page_fault(struct vcpu *v)
+{
+	return outcome_inject(v, (enum cause)csr_read(CSR_SCAUSE), csr_read(CSR_STVAL));
 }
 
 /* By EXIT_ROW. What has no row is delegated or can't happen. */
 static trap_handler *const handlers[EXIT_ROWS] = {
+	[EXIT_ROW(CAUSE_FETCH_PAGE, 0)] = page_fault,
+	[EXIT_ROW(CAUSE_LOAD_PAGE, 0)] = page_fault,
+	[EXIT_ROW(CAUSE_STORE_PAGE, 0)] = page_fault,
 	[EXIT_ROW(CAUSE_FETCH_GUEST_PAGE, 0)] = trap_guest_page_fault,
 	[EXIT_ROW(CAUSE_LOAD_GUEST_PAGE, 0)] = trap_guest_page_fault,
 	[EXIT_ROW(CAUSE_STORE_GUEST_PAGE, 0)] = trap_guest_page_fault,
@@ -95,20 +109,33 @@ static void ecall(struct vcpu *v)
 	sbi_serve(v);
 }
 
+/* Apart from its caller, which needs no stack then. */
+static COLD void inject_told(struct vcpu *v)
+{
+	const struct trace_value values[] = { { TRACE_CAUSE, EXIT_ROW(v->fault.cause, 0) },
+					      { TRACE_PC, v->frame.pc },
+					      { TRACE_AT, v->fault.tval } };
+
+	trace_add(TRACE_INJECT, TRACE_NO_WHY, values, 3);
+	vcpu_inject(v, v->fault.cause, v->fault.tval);
+}
+
 COLD void trap_carry_out(struct vcpu *v, enum outcome o)
 {
-	if (o == OUTCOME_INJECT)
-		vcpu_inject(v, v->fault.cause, v->fault.tval);
-	else
+	if (o != OUTCOME_INJECT)
 		vm_end(v->vm, VM_FAILED, EXIT_STOPPED);
+	else if (trace_wants(TRACE_INJECT))
+		inject_told(v);
+	else
+		vcpu_inject(v, v->fault.cause, v->fault.tval);
 }
 
 static _Noreturn void enter(struct vcpu *v)
 {
 	v->backend->prepare(v);
 	sbi_tell_steal(v);
-	if (latency_is_on(v))
-		latency_enter(v, csr_read(CSR_TIME));
+	if (latency_is_on(v) || this_hart()->trace)
+		trap_timed_return(v);
 	if (v->depriv.windowed)
 		trap_enter_window(v);
 	trap_enter(v);

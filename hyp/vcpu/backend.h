@@ -25,13 +25,15 @@ enum backend_kind { KIND_HEXT, KIND_DEPRIV, BACKENDS };
 struct backend {
 	const char *name;
 	enum backend_kind kind;
-	void (*entry)(void); /* for stvec: vcpu_set_vector() */
+	void (*entry)(void); /* for stvec: vcpu_watch() */
 
 	/* Once, when the VM is made: memory for @v from @pool. Returns OK or ERR_NOMEM. */
 	enum err (*init)(struct vcpu *v, struct frame_pool *pool);
 	void (*reset_csrs)(struct vcpu *v);
 	void (*load)(struct vcpu *v);
 	void (*unload)(struct vcpu *v);
+	/* Let what hart->trace wants to see trap; NULL: it does anyway. */
+	void (*watch)(const struct vcpu *v);
 	/* S-mode, translation off, interrupts off; the general registers are set already. */
 	void (*begin)(struct vcpu *v);
 	/* The last thing before @v is entered, after whatever was done to it. */
@@ -59,7 +61,14 @@ void trap_entry_depriv(void);
 void trap_entry_timed(void);
 /* The same where there are windows: for shadow_window_load(). */
 void trap_arrive(void);
+void trap_arrive_timed(void);
 void trap_from_hypervisor(void);
+
+/**
+ * hext: carry out instruction @bits at frame.pc, which trapped as virtual in S-mode since @v is
+ * watched. Returns false, with nothing changed, where it isn't one of those.
+ */
+bool hext_execute(struct vcpu *v, uint32_t bits);
 
 extern const struct backend backend_hext, backend_depriv;
 

@@ -5,6 +5,7 @@
  * Invariant: hvip is written by the vcpu's own hart alone.
  */
 #include "hyp/arch/cpu.h"
+#include "hyp/lib/trace.h"
 #include "hyp/vcpu/irq.h"
 #include "hyp/vcpu/timer.h"
 #include "hyp/vcpu/vcpu.h"
@@ -17,7 +18,9 @@
 	(IRQ_BIT(CAUSE_FETCH_MISALIGNED) | IRQ_BIT(CAUSE_FETCH_ACCESS) | IRQ_BIT(CAUSE_ILLEGAL) |  \
 	 IRQ_BIT(CAUSE_BREAKPOINT) | IRQ_BIT(CAUSE_LOAD_MISALIGNED) | IRQ_BIT(CAUSE_LOAD_ACCESS) | \
 	 IRQ_BIT(CAUSE_STORE_MISALIGNED) | IRQ_BIT(CAUSE_STORE_ACCESS) | IRQ_BIT(CAUSE_ECALL_U) |  \
-	 IRQ_BIT(CAUSE_FETCH_PAGE) | IRQ_BIT(CAUSE_LOAD_PAGE) | IRQ_BIT(CAUSE_STORE_PAGE))
+	 PAGE_FAULTS)
+#define PAGE_FAULTS                                                                                \
+	(IRQ_BIT(CAUSE_FETCH_PAGE) | IRQ_BIT(CAUSE_LOAD_PAGE) | IRQ_BIT(CAUSE_STORE_PAGE))
 
 static void hext_reset_csrs(struct vcpu *v)
 {
@@ -50,7 +53,6 @@ static void set_privilege(bool user)
 /* The hypervisor's registers that decide what the guest may do by itself. */
 static void load_controls(const struct isa *isa)
 {
-	csr_write(CSR_HEDELEG, DELEGATED);
 	csr_write(CSR_HIDELEG, HIDELEG_VS);
 	csr_write(CSR_HCOUNTEREN, isa->hcounteren);
 	csr_write(CSR_HENVCFG, isa->henvcfg);
@@ -63,6 +65,22 @@ static void load_controls(const struct isa *isa)
 	/* They would widen what HLVX, and a guest's loads, may read. */
 	csr_clear(CSR_SSTATUS, SSTATUS_SUM | SSTATUS_MXR);
 	csr_set(CSR_SSTATUS, SSTATUS_SPIE);
+}
+
+/*
+ * Fences, writes of satp and page faults are the guest's own affair, unless somebody wants to see
+ * them: then they trap, and are carried out for it (hext_insn.c, hyp/trap/run.c).
+ */
+static void hext_watch(const struct vcpu *v)
+{
+	bool faults = trace_wants(TRACE_FAULT) || trace_wants(TRACE_INJECT);
+
+	(void)v;
+	csr_write(CSR_HEDELEG, faults ? DELEGATED & ~PAGE_FAULTS : DELEGATED);
+	if (trace_wants(TRACE_FENCE) || trace_wants(TRACE_SATP))
+		csr_set(CSR_HSTATUS, HSTATUS_VTVM);
+	else
+		csr_clear(CSR_HSTATUS, HSTATUS_VTVM);
 }
 
 /*
@@ -107,8 +125,8 @@ static void hext_load(struct vcpu *v)
 {
 	struct hart *h = this_hart();
 
-	vcpu_set_vector(v);
 	load_controls(v->isa);
+	vcpu_watch(v);
 	set_privilege(v->csr.user);
 	gstage_enter(v->gstage, h->index, &h->vmid_flushed);
 	vcpu_csrs_load(&v->csr, v->isa);
@@ -235,6 +253,7 @@ const struct backend backend_hext = {
 	.reset_csrs = hext_reset_csrs,
 	.load = hext_load,
 	.unload = hext_unload,
+	.watch = hext_watch,
 	.begin = hext_begin,
 	.prepare = hext_prepare,
 	.inject = hext_inject,

@@ -12,6 +12,7 @@
 #include "hyp/drv/host.h"
 #include "hyp/lib/check.h"
 #include "hyp/lib/string.h"
+#include "hyp/lib/trace.h"
 #include "hyp/vcpu/irq.h"
 #include "hyp/vcpu/latency.h"
 #include "sbi/call/call.h"
@@ -38,6 +39,11 @@ void vcpu_reset(struct vcpu *v)
 	v->parked = 0;
 }
 
+static uint64_t address_of(void (*place)(void))
+{
+	return (uint64_t)(uintptr_t)place;
+}
+
 /* Whoever doesn't find it here yet need not fence this hart: what it remembers is dropped below. */
 void vcpu_load(struct vcpu *v)
 {
@@ -55,11 +61,22 @@ void vcpu_load(struct vcpu *v)
 	vcpu_tell_regime(v); /* the hart may have been told to while nothing was loaded */
 }
 
-void vcpu_set_vector(const struct vcpu *v)
+/* A vector of its own for what is watched: what isn't pays for no test. */
+void vcpu_watch(const struct vcpu *v)
 {
-	if (!v->depriv.windowed)
-		csr_write(CSR_STVEC, (uint64_t)(uintptr_t)(latency_is_on(v) ? trap_entry_timed
-									    : v->backend->entry));
+	struct trace *t = atomic_load(&v->trace);
+	struct hart *h = this_hart();
+	bool watched;
+
+	h->trace = trace_is_on(t) ? t : NULL;
+	h->traced = v->id;
+	watched = h->trace || latency_is_on(v);
+	if (v->depriv.windowed)
+		shadow_window_arrive(address_of(watched ? trap_arrive_timed : trap_arrive));
+	else
+		csr_write(CSR_STVEC, address_of(watched ? trap_entry_timed : v->backend->entry));
+	if (v->backend->watch)
+		v->backend->watch(v);
 }
 
 void vcpu_unload(void)
@@ -67,6 +84,7 @@ void vcpu_unload(void)
 	struct hart *h = this_hart();
 
 	h->vcpu->backend->unload(h->vcpu);
+	h->trace = NULL;
 	__atomic_store_n(&h->vcpu, NULL, __ATOMIC_SEQ_CST);
 }
 

@@ -24,6 +24,7 @@
 
 struct vm;
 struct latency;
+struct trace;
 struct mmu;
 struct sbi_extension;
 
@@ -56,11 +57,11 @@ struct vcpu_start {
 
 /* What other harts may ask of a vcpu; its hart looks before each entry. */
 enum vcpu_request {
-	VCPU_REQ_IRQ = 1 << 0,	  /* an interrupt changed: irq.h */
-	VCPU_REQ_PARK = 1 << 1,	  /* its VM is coming to its end: leave the guest for good */
-	VCPU_REQ_STATE = 1 << 2,  /* .state is not STARTED any more, or is to become so */
-	VCPU_REQ_SCHED = 1 << 3,  /* by its own hart: choose anew who runs, or what to wait for */
-	VCPU_REQ_VECTOR = 1 << 4, /* its exits are to be timed, or not any more: latency.h */
+	VCPU_REQ_IRQ = 1 << 0,	 /* an interrupt changed: irq.h */
+	VCPU_REQ_PARK = 1 << 1,	 /* its VM is coming to its end: leave the guest for good */
+	VCPU_REQ_STATE = 1 << 2, /* .state is not STARTED any more, or is to become so */
+	VCPU_REQ_SCHED = 1 << 3, /* by its own hart: choose anew who runs, or what to wait for */
+	VCPU_REQ_WATCH = 1 << 4, /* how it is watched has changed: vcpu_watch() */
 };
 
 /* Another hart wants to know the regime that the guest runs in. */
@@ -139,6 +140,7 @@ struct vcpu {
 	struct vcpu_sched sched;
 	uint64_t exits[EXIT_ROWS];
 	struct latency *_Atomic latency; /* NULL: never timed; latency.h */
+	struct trace *_Atomic trace;	 /* its VM's; NULL: never traced; hyp/lib/trace.h */
 	struct depriv depriv; /* depriv; last, since it is large: the rest is to be near */
 };
 
@@ -159,10 +161,9 @@ void vcpu_load(struct vcpu *v);
 
 /**
  * Let @v, which is being loaded here or is, enter the hypervisor by the vector that goes with how
- * it is run and whether its exits are timed. Those through a window (hyp/shadow/window.c) never
- * are.
+ * it is run and whether its exits are timed or traced; and let what is traced trap.
  */
-void vcpu_set_vector(const struct vcpu *v);
+void vcpu_watch(const struct vcpu *v);
 
 /**
  * Bring the state of the vcpu that is loaded on this hart home into its struct.

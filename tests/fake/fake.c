@@ -24,6 +24,7 @@ void trap_entry(void);
 void trap_entry_depriv(void);
 void trap_entry_timed(void);
 void trap_arrive(void);
+void trap_arrive_timed(void);
 void trap_from_hypervisor(void);
 /* hyp/trap/window.S */
 extern const char trap_window[];
@@ -84,6 +85,10 @@ void trap_entry_depriv(void)
 }
 
 void trap_entry_timed(void)
+{
+}
+
+void trap_arrive_timed(void)
 {
 }
 

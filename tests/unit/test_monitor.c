@@ -279,7 +279,7 @@ static void exits_counted(void **state)
 	assert_string_equal(run("exits lin.ux on"), "");
 	assert_true(latency_is_on(v));
 	assert_false(latency_is_on(&played.vcpu[0][0]));
-	assert_int_equal(v->requests, VCPU_REQ_VECTOR);
+	assert_int_equal(v->requests, VCPU_REQ_WATCH);
 	latency_enter(v, 5); /* it wasn't away */
 	latency_leave(v, EXIT_ROW(CAUSE_ECALL_VS, 0), 100);
 	latency_enter(v, 100);
@@ -309,7 +309,8 @@ static void completion(void **state)
 	static const struct {
 		const char *line, *common, *list;
 	} rows[] = {
-		{ "", "", "vm  vcpu  xlate  map  mem  top  exits  harts  help  log  version  quit" },
+		{ "", "",
+		  "vm  vcpu  xlate  map  mem  top  exits  harts  trace  help  log  version  quit" },
 		{ "v", "", "vm  vcpu  version" },
 		{ "vc", "pu ", "vcpu" },
 		{ "vm s", "", "show  start  stop" },
@@ -330,6 +331,9 @@ static void completion(void **state)
 		{ "exits o", "", "on  off" },
 		{ "exits a r", "eset ", "reset" },
 		{ "exits on ", "", "" },
+		{ "trace ", "", "read  a  lin.ux" },
+		{ "trace a o", "", "on  off" },
+		{ "trace a on f", "", "fault  fill  fence" },
 		{ "top ", "once ", "once" },
 		{ "quit ", "", "" },
 		{ "help", " ", "help" },
@@ -562,7 +566,7 @@ static void every_command(void **state)
 		assert_true(strlen(c->help) > 0 && strlen(c->usage) + strlen(c->help) < 100);
 		assert_non_null(c->run);
 	}
-	assert_int_equal(n, 22);
+	assert_int_equal(n, 24);
 }
 
 int main(void)
