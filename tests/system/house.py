@@ -135,6 +135,13 @@ class Machine:
         self.socket.settimeout(60)
         self.lines = self.socket.makefile("rwb")
 
+    def disconnect(self):
+        """Let others speak with the monitor; there is room for one."""
+        if self.socket:
+            self.lines.close()
+            self.socket.close()
+        self.socket = None
+
     def say(self, line):
         """Give the monitor one line, of any bytes; return its answer."""
         if not self.socket:
@@ -172,6 +179,8 @@ class Machine:
 
     def quit(self):
         """The operator ends the machine; that is success."""
+        if not self.socket:
+            self.connect()
         self.lines.write(b"quit\n")
         self.lines.flush()
         assert self.process.wait(20) == 0, self.output()[-2000:]
