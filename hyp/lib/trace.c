@@ -7,6 +7,7 @@
  */
 #include "hyp/lib/trace.h"
 
+#include "hyp/arch/pte.h"
 #include "hyp/lib/string.h"
 
 _Static_assert(sizeof(struct trace) <= MEGAPAGE, "one block of memory");
@@ -16,13 +17,14 @@ const char *const trace_names[TRACE_NAMES] = {
 	[TRACE_EXIT] = "exit",	       [TRACE_FAULT] = "fault", [TRACE_FILL] = "fill",
 	[TRACE_FENCE] = "fence",       [TRACE_SATP] = "satp",	[TRACE_INJECT] = "inject",
 	[TRACE_PT_STORE] = "pt_store", [TRACE_SYNC] = "sync",	[TRACE_UNSHADOW] = "unshadow",
-	[TRACE_EVICT] = "evict",       [TRACE_ENTER] = "enter",
+	[TRACE_EVICT] = "evict",       [TRACE_ENTER] = "enter", [TRACE_BREAK] = "break",
 };
 
 const char *const trace_whys[TRACE_WHYS] = {
-	[TRACE_DEMAND] = "demand",   [TRACE_COPY] = "copy",	[TRACE_TABLE] = "table",
-	[TRACE_PAGE] = "page",	     [TRACE_SBI] = "sbi",	[TRACE_SAME] = "same",
-	[TRACE_CHANGED] = "changed", [TRACE_STORED] = "stored", [TRACE_DISUSED] = "disused",
+	[TRACE_DEMAND] = "demand",   [TRACE_COPY] = "copy",	    [TRACE_TABLE] = "table",
+	[TRACE_PAGE] = "page",	     [TRACE_SBI] = "sbi",	    [TRACE_SAME] = "same",
+	[TRACE_CHANGED] = "changed", [TRACE_STORED] = "stored",	    [TRACE_DISUSED] = "disused",
+	[TRACE_MAPPED] = "mapped",   [TRACE_UNMAPPED] = "unmapped", [TRACE_WALKED] = "walked",
 };
 
 static bool has_instret;
@@ -71,8 +73,74 @@ void trace_write(struct trace *t, struct trace_event *e)
 	atomic_store_explicit(&s->stamp, 2 * n + 2, memory_order_release);
 }
 
-void trace_add(enum trace_kind kind, enum trace_why why, const struct trace_value *values,
-	       unsigned n)
+/* --- stopping --- */
+
+/* Events by which one learns that a page is a table: its gpa, or ~0. */
+static uint64_t table_of(const struct trace_event *e)
+{
+	pte_t stored = e->value[TRACE_VALUE];
+	uint64_t satp = e->value[TRACE_ATP];
+
+	if (e->kind == TRACE_SATP && satp >> ATP_MODE_SHIFT != ATP_MODE_BARE)
+		return (satp & ATP_PPN_MASK) << PAGE_SHIFT;
+	if (e->kind == TRACE_PT_STORE && pte_is_valid(stored) && !pte_is_leaf(stored))
+		return pte_address(stored);
+	return UINT64_MAX;
+}
+
+bool trace_take_table(struct trace *t, uint64_t page)
+{
+	uint32_t n = atomic_load(&t->breaks_n);
+
+	for (uint32_t i = 0; i < n && page != UINT64_MAX; i++) {
+		uint64_t at = page;
+
+		if (t->breaks[i].is_table &&
+		    atomic_compare_exchange_strong(&t->breaks[i].at, &at, UINT64_MAX))
+			return true;
+	}
+	return false;
+}
+
+/* Of all harts whose event is one of those, one has it. */
+static bool take_step(struct trace *t, enum trace_kind kind)
+{
+	uint32_t stops = atomic_load(&t->stops);
+
+	return (stops >> kind & 1) && atomic_compare_exchange_strong(&t->stops, &stops, 0);
+}
+
+bool trace_take_stop(struct trace *t)
+{
+	return atomic_load_explicit(&t->hit, memory_order_relaxed) && atomic_exchange(&t->hit, 0);
+}
+
+bool trace_add_break(struct trace *t, bool is_table, uint64_t at)
+{
+	uint32_t n = atomic_load(&t->breaks_n);
+	struct trace_break *b = &t->breaks[n];
+
+	if (n == TRACE_BREAKS)
+		return false;
+	atomic_store(&b->is_table, is_table);
+	atomic_store(&b->at, is_table ? align_down(at, PAGE_SIZE) : at);
+	atomic_store(&b->id, ++t->breaks_made);
+	atomic_store(&t->breaks_n, n + 1);
+	atomic_store(&t->needs, 1u << TRACE_FAULT | 1u << TRACE_FENCE | 1u << TRACE_SATP |
+					1u << TRACE_PT_STORE);
+	return true;
+}
+
+void trace_clear_breaks(struct trace *t)
+{
+	atomic_store(&t->needs, 0);
+	atomic_store(&t->breaks_n, 0);
+}
+
+/* --- telling --- */
+
+static struct trace_event event_of(enum trace_kind kind, enum trace_why why,
+				   const struct trace_value *values, unsigned n)
 {
 	const struct hart *h = this_hart();
 	struct trace_event e = { .time = csr_read(CSR_TIME),
@@ -86,7 +154,35 @@ void trace_add(enum trace_kind kind, enum trace_why why, const struct trace_valu
 		e.value[values->member] = values->value;
 		e.has |= (uint16_t)(1u << values->member);
 	}
-	trace_write(h->trace, &e);
+	return e;
+}
+
+/* What stops a VM is always written. */
+static void write_and_stop(struct trace *t, struct trace_event *e)
+{
+	trace_write(t, e);
+	atomic_store(&t->stopped_by, e->n + 1);
+	atomic_store(&t->hit, 1);
+}
+
+void trace_add(enum trace_kind kind, enum trace_why why, const struct trace_value *values,
+	       unsigned n)
+{
+	struct trace *t = this_hart()->trace;
+	struct trace_event e = event_of(kind, why, values, n);
+	unsigned asked = kind == (enum trace_kind)TRACE_ENTER ? TRACE_EXIT : kind;
+
+	if (take_step(t, kind) || trace_take_table(t, table_of(&e)))
+		write_and_stop(t, &e);
+	else if (atomic_load(&t->kinds) >> asked & 1)
+		trace_write(t, &e);
+}
+
+void trace_stop(enum trace_why why, const struct trace_value *values, unsigned n)
+{
+	struct trace_event e = event_of((enum trace_kind)TRACE_BREAK, why, values, n);
+
+	write_and_stop(this_hart()->trace, &e);
 }
 
 /* --- reading --- */

@@ -169,6 +169,7 @@ static bool take_address(const char *word, struct arguments *args)
 	char *end;
 
 	args->address = strtoul(word, &end, 16);
+	args->has_address = true;
 	return !*end && end != word && strlen(word) <= sizeof("0xffffffffffffffff") - 1;
 }
 
@@ -209,6 +210,7 @@ static const struct kind kinds[] = {
 	{ "STATUS", "a number from 0 to 255", take_status, NULL },
 	{ "GVA", "an address in hexadecimal", take_address, NULL },
 	{ "GPA", "an address in hexadecimal", take_address, NULL },
+	{ "AT", "an address in hexadecimal", take_address, NULL },
 };
 
 static bool token_is(const struct token *t, const char *s)

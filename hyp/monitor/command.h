@@ -23,6 +23,7 @@ struct arguments {
 	const char *name;  /* NAME: any word */
 	const char *word, *second; /* of a|b: the one that was given, and where there are two */
 	uint64_t address;
+	bool has_address;
 	const char *rest;  /* COMMAND: all that follows; "": nothing */
 	uint32_t events;   /* EVENTS: a set of enum trace_kind; 0: none was given */
 	int status;	   /* STATUS */

@@ -39,6 +39,11 @@ static enum err get_ring(struct vm *vm, struct trace **t)
 	return OK;
 }
 
+static void refuse(const struct vm *vm, enum err e, struct answer *a)
+{
+	answer_error(a, "%.64s: %s", vm->config.name, err_name(e));
+}
+
 static void watch_all(struct vm *vm)
 {
 	for (unsigned i = 0; i < vm->vcpus_n; i++)
@@ -58,12 +63,12 @@ static void switch_trace(const struct arguments *args, struct answer *a)
 	t = atomic_load(&args->vm->vcpus[0]->trace);
 	if (on)
 		e = get_ring(args->vm, &t);
-	if (e) {
-		answer_error(a, "%.64s: %s", args->vm->config.name, err_name(e));
+	if (e)
+		refuse(args->vm, e, a);
+	if (e || !t)
 		return;
-	}
-	if (!t)
-		return;
+	if (!on)
+		atomic_store(&t->stops, 0);
 	atomic_store(&t->kinds, !on ? 0 : args->events ? args->events : TRACE_ALL);
 	watch_all(args->vm);
 }
@@ -71,8 +76,9 @@ static void switch_trace(const struct arguments *args, struct answer *a)
 /* --- its state --- */
 
 static const struct column state_columns[] = {
-	{ "vm", -9 },	 { "state", 0 },   { "events", 0 },  { "room", 0 },   { "told", 0 },
-	{ "unread", 0 }, { "dropped", 0 }, { "backend", 0 }, { "policy", 0 }, { "timebase", 0 },
+	{ "vm", -9 },	    { "state", 0 },   { "events", 0 },	{ "room", 0 },
+	{ "told", 0 },	    { "unread", 0 },  { "dropped", 0 }, { "stepping", 0 },
+	{ "paused_by", 0 }, { "backend", 0 }, { "policy", 0 },	{ "timebase", 0 },
 };
 
 static void put_kinds(uint32_t kinds, struct answer *a)
@@ -84,6 +90,17 @@ static void put_kinds(uint32_t kinds, struct answer *a)
 		if (kinds >> k & 1)
 			text_format(&t, "%s%s", t.n ? "," : "", trace_names[k]);
 	answer_bytes(a, some, t.n);
+}
+
+/* The number of the event. */
+static void put_paused_by(const struct trace *t, struct answer *a)
+{
+	uint64_t by = t ? atomic_load(&t->stopped_by) : 0;
+
+	if (by)
+		answer_number(a, by - 1);
+	else
+		answer_none(a);
 }
 
 static void show_state(const struct vm *vm, struct answer *a)
@@ -98,6 +115,8 @@ static void show_state(const struct vm *vm, struct answer *a)
 	answer_number(a, t ? atomic_load(&t->next) : 0);
 	answer_number(a, t ? trace_unread(t) : 0);
 	answer_number(a, t ? trace_lost(t) : 0);
+	answer_bool(a, t && atomic_load(&t->stops));
+	put_paused_by(t, a);
 	answer_text(a, vm->way->backend->name);
 	answer_text(a, vm->way->shares_table
 			       ? shadow_policy_names[vm->config.choices.word[CHOICE_SHADOW_POLICY]]
@@ -275,8 +294,94 @@ static void read(const struct arguments *args, struct answer *a)
 	}
 }
 
+/* --- stopping --- */
+
+#define STEP_KINDS (1u << TRACE_FAULT | 1u << TRACE_FENCE | 1u << TRACE_SATP | 1u << TRACE_PT_STORE)
+
+/* A VM that is paused goes on, one that is stopped begins; one that runs does so anyway. */
+static enum err go_on(struct vm *vm)
+{
+	switch (atomic_load(&vm->state)) {
+	case VM_STOPPED:
+		return vm_start(vm);
+	case VM_PAUSED:
+		return vm_resume(vm);
+	case VM_RUNNING:
+		return OK;
+	default:
+		return ERR_STATE;
+	}
+}
+
+static void step(const struct arguments *args, struct answer *a)
+{
+	struct vm *vm = args->vm;
+	struct trace *t;
+	enum err e = get_ring(vm, &t);
+
+	if (!e) {
+		atomic_store(&t->stopped_by, 0);
+		atomic_store(&t->stops, args->events ? args->events : STEP_KINDS);
+		watch_all(vm);
+		e = go_on(vm);
+	}
+	if (e)
+		refuse(vm, e, a);
+}
+
+static const struct column break_columns[] = { { "vm", -16 }, { "on", -5 }, { "at", 16 } };
+
+static void list_breaks(const struct vm *vm, const struct trace *t, struct answer *a)
+{
+	answer_table(a, break_columns, sizeof(break_columns) / sizeof(break_columns[0]));
+	for (unsigned i = 0; t && i < atomic_load(&t->breaks_n); i++) {
+		const struct trace_break *b = &t->breaks[i];
+
+		if (b->at == UINT64_MAX)
+			continue;
+		answer_row(a);
+		answer_text(a, vm->config.name);
+		answer_text(a, b->is_table ? "table" : "map");
+		answer_hex(a, b->at);
+	}
+}
+
+static void add_break(struct vm *vm, bool is_table, uint64_t at, struct answer *a)
+{
+	struct trace *t;
+	enum err e = get_ring(vm, &t);
+
+	if (e)
+		refuse(vm, e, a);
+	else if (!trace_add_break(t, is_table, at))
+		answer_error(a, "%.64s has %u breaks already; `break %.64s clear` forgets them",
+			     vm->config.name, TRACE_BREAKS, vm->config.name);
+	else
+		watch_all(vm);
+}
+
+static void breaks(const struct arguments *args, struct answer *a)
+{
+	struct trace *t = atomic_load(&args->vm->vcpus[0]->trace);
+	char what = args->word ? args->word[0] : 'l';
+	bool takes_address = what == 'm' || what == 't';
+
+	if (takes_address != args->has_address)
+		answer_error(a, takes_address ? "%s takes an address" : "%s takes no address",
+			     args->word ? args->word : "list");
+	else if (takes_address)
+		add_break(args->vm, what == 't', args->address, a);
+	else if (what == 'l')
+		list_breaks(args->vm, t, a);
+	else if (t)
+		trace_clear_breaks(t);
+}
+
 const struct command trace_commands[] = {
 	{ "trace read VM", "what was traced and not read yet, as much as fits", read },
 	{ "trace VM [on|off] [EVENTS]", "trace what happens to it, or how that stands", trace },
+	{ "step VM [EVENTS]", "go on until one of these, or fault,fence,satp,pt_store", step },
+	{ "break VM [map|table|list|clear] [AT]", "pause where it is remapped; is a table",
+	  breaks },
 	{ NULL, NULL, NULL },
 };

@@ -45,23 +45,25 @@ static uint8_t rights_now(pte_t e, uint8_t permitted)
 	return e & PTE_D ? permitted : permitted & (uint8_t)~PTE_W;
 }
 
-static COLD void tell_fill(const struct request *q, struct place p, gpa_t to, enum trace_why why)
+/* @to: NULL where the entry stands for nothing of the guest's. */
+static COLD void tell_fill(const struct request *q, struct place p, const uint64_t *to,
+			   enum trace_why why)
 {
 	pte_t e = p.t->hw[p.index];
 	const struct trace_value values[] = { { TRACE_AT, q->at.v },
-					      { TRACE_GPA, to.v },
 					      { TRACE_HPA, pte_address(e) },
 					      { TRACE_LEVEL, p.t->key.level },
-					      { TRACE_ENTRY, e } };
+					      { TRACE_ENTRY, e },
+					      { TRACE_GPA, to ? *to : 0 } };
 
-	trace_add(TRACE_FILL, why, values, 5);
+	trace_add(TRACE_FILL, why, values, to ? 5 : 4);
 }
 
 static void link(const struct request *q, struct place p, pte_t seen, struct shadow_table *child)
 {
 	shadow_link(q->st, p.t, p.index, seen, child);
 	if (trace_wants(TRACE_FILL))
-		tell_fill(q, p, gpa(child->key.base), TRACE_TABLE);
+		tell_fill(q, p, table_mirrors(child) ? &child->key.base : NULL, TRACE_TABLE);
 }
 
 /* --- leaves --- */
@@ -167,7 +169,7 @@ static struct shadow_answer map_ram(const struct request *q, struct place p, pte
 	}
 	shadow_map(st, p.t, p.index, table_mirrors(p.t) ? seen : 0, leaf);
 	if (trace_wants(TRACE_FILL))
-		tell_fill(q, p, gpa(align_down(to.v, pt_span(level))), TRACE_PAGE);
+		tell_fill(q, p, &(uint64_t){ align_down(to.v, pt_span(level)) }, TRACE_PAGE);
 	return answer(SHADOW_RESUME);
 }
 

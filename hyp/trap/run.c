@@ -9,6 +9,7 @@
 
 #include "hyp/arch/cpu.h"
 #include "hyp/arch/insn.h"
+#include "hyp/drv/terminal.h"
 #include "hyp/lib/check.h"
 #include "hyp/lib/exit.h"
 #include "hyp/lib/log.h"
@@ -130,15 +131,34 @@ COLD void trap_carry_out(struct vcpu *v, enum outcome o)
 		vcpu_inject(v, v->fault.cause, v->fault.tval);
 }
 
-static _Noreturn void enter(struct vcpu *v)
+/* Returns only where @v is to be paused. */
+static void enter(struct vcpu *v)
 {
 	v->backend->prepare(v);
 	sbi_tell_steal(v);
-	if (latency_is_on(v) || this_hart()->trace)
-		trap_timed_return(v);
+	if ((latency_is_on(v) || this_hart()->trace) && !trap_timed_return(v))
+		return;
 	if (v->depriv.windowed)
 		trap_enter_window(v);
 	trap_enter(v);
+}
+
+/* An event of this hart's vcpu was to end its VM's run: a step, or a break. If that has come to its
+ * own end meanwhile, so be it. */
+static COLD void pause(struct vm *vm, const struct trace *t)
+{
+	uint64_t by = atomic_load(&t->stopped_by);
+
+	if (vm_pause(vm) == OK)
+		terminal_say("%s: paused by event %lu", vm->config.name, by - 1);
+}
+
+static inline void pause_if_stopped(void)
+{
+	struct trace *t = this_hart()->trace;
+
+	if (t && trace_take_stop(t))
+		pause(this_hart()->vcpu->vm, t);
 }
 
 /* Interrupts are looked at, never taken. */
@@ -147,9 +167,11 @@ COLD _Noreturn void trap_next(void)
 	struct vcpu *v;
 
 	for (;;) {
+		pause_if_stopped();
 		switch (sched_next(&v)) {
 		case SCHED_RUN:
 			enter(v);
+			break;
 		case SCHED_PARKED:
 			vm_park(v);
 			break;

@@ -10,6 +10,7 @@
 #include "hyp/arch/cpu.h"
 #include "hyp/lib/trace.h"
 #include "hyp/mmu/explain.h"
+#include "hyp/trap/watch.h"
 #include "hyp/vcpu/latency.h"
 
 /* An access that its translation didn't allow. */
@@ -39,6 +40,7 @@ static COLD void tell_fault(const struct vcpu *v, uint64_t cause)
 	struct explanation e;
 
 	explain(v->gstage, &r, gva(at), access_of(cause), &e);
+	watch_tables(&e, at);
 	if (e.why == EXPLAIN_DEVICE)
 		return;
 	trace_add(TRACE_FAULT, TRACE_NO_WHY,
@@ -69,12 +71,19 @@ static void tell_enter(const struct vcpu *v)
 	trace_add((enum trace_kind)TRACE_ENTER, TRACE_NO_WHY, &value, 1);
 }
 
-void trap_timed_return(struct vcpu *v)
+bool trap_timed_return(struct vcpu *v)
 {
+	struct trace *t = this_hart()->trace;
+
+	if (t && atomic_load(&t->breaks_n))
+		watch_maps(v);
+	if (t && atomic_load(&t->hit))
+		return false;
 	if (latency_is_on(v))
 		latency_enter(v, csr_read(CSR_TIME));
 	if (trace_wants(TRACE_EXIT))
 		tell_enter(v);
+	return true;
 }
 
 struct vcpu *trap_exit_timed(struct vcpu *v)
@@ -89,6 +98,7 @@ struct vcpu *trap_exit_timed(struct vcpu *v)
 		tell_exit(v, cause);
 	latency_leave(v, EXIT_ROW(cause, cause >> 63), csr_read(CSR_TIME));
 	v = exits[v->backend->kind](v);
-	trap_timed_return(v);
+	if (!trap_timed_return(v))
+		trap_next();
 	return v;
 }

@@ -310,7 +310,8 @@ static void completion(void **state)
 		const char *line, *common, *list;
 	} rows[] = {
 		{ "", "",
-		  "vm  vcpu  xlate  map  mem  top  exits  harts  trace  help  log  version  quit" },
+		  "vm  vcpu  xlate  map  mem  top  exits  harts  trace  step  break  help  log  "
+		  "version  quit" },
 		{ "v", "", "vm  vcpu  version" },
 		{ "vc", "pu ", "vcpu" },
 		{ "vm s", "", "show  start  stop" },
@@ -566,7 +567,7 @@ static void every_command(void **state)
 		assert_true(strlen(c->help) > 0 && strlen(c->usage) + strlen(c->help) < 100);
 		assert_non_null(c->run);
 	}
-	assert_int_equal(n, 24);
+	assert_int_equal(n, 26);
 }
 
 int main(void)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hyp/arch/pte.h"
 #include "hyp/lib/trace.h"
 
 static struct trace *t;
@@ -228,6 +229,69 @@ static void by_kind(void **state)
 	assert_int_equal(e.value[TRACE_AT], 5);
 }
 
+/* The first of the kinds asked for stops the VM, once; it is written though nobody traces. */
+static void steps(void **state)
+{
+	const struct trace_value satp = { TRACE_ATP, UINT64_C(8) << 60 | 0x80200 };
+	struct trace_event e;
+	uint64_t lost;
+	(void)state;
+
+	this_hart()->trace = t;
+	t->stops = 1u << TRACE_FENCE | 1u << TRACE_SATP;
+	assert_true(trace_is_on(t) && trace_wants(TRACE_FENCE) && !trace_wants(TRACE_FILL));
+	trace_add(TRACE_FILL, TRACE_PAGE, NULL, 0);
+	reads_nothing();
+	assert_false(trace_take_stop(t));
+	trace_add(TRACE_SATP, TRACE_NO_WHY, &satp, 1);
+	assert_int_equal(t->stopped_by, 0 + 1);
+	assert_false(trace_is_on(t));
+	trace_add(TRACE_FENCE, TRACE_NO_WHY, NULL, 0);
+	assert_true(trace_read(t, &e, &lost));
+	assert_int_equal(e.kind, TRACE_SATP);
+	reads_nothing();
+	assert_true(trace_take_stop(t));
+	assert_false(trace_take_stop(t));
+}
+
+/* A page that satp, or a pointer that was stored, makes a table; once each. */
+static void table_breaks(void **state)
+{
+	const struct trace_value bare = { TRACE_ATP, 0x80200 };
+	const struct trace_value satp = { TRACE_ATP, UINT64_C(8) << 60 | 0x80200 };
+	const struct trace_value leaf = { TRACE_VALUE, pte_make(0x80300000, PTE_V | PTE_R) };
+	const struct trace_value none = { TRACE_VALUE, pte_make(0x80300000, 0) };
+	const struct trace_value pointer = { TRACE_VALUE, pte_make(0x80300000, PTE_V) };
+	(void)state;
+
+	this_hart()->trace = t;
+	assert_true(trace_add_break(t, true, 0x80200123));
+	assert_true(trace_add_break(t, true, 0x80300000));
+	assert_true(trace_add_break(t, false, 0x80300000));
+	assert_true(trace_wants(TRACE_SATP) && trace_wants(TRACE_FAULT));
+	trace_add(TRACE_SATP, TRACE_NO_WHY, &bare, 1);
+	trace_add(TRACE_PT_STORE, TRACE_NO_WHY, &leaf, 1);
+	trace_add(TRACE_PT_STORE, TRACE_NO_WHY, &none, 1);
+	trace_add(TRACE_SATP, TRACE_NO_WHY, &(struct trace_value){ TRACE_ATP, ~0ul }, 1);
+	assert_false(trace_take_stop(t));
+	trace_add(TRACE_SATP, TRACE_NO_WHY, &satp, 1);
+	assert_true(trace_take_stop(t));
+	trace_add(TRACE_SATP, TRACE_NO_WHY, &satp, 1);
+	assert_false(trace_take_stop(t));
+	trace_add(TRACE_PT_STORE, TRACE_NO_WHY, &pointer, 1);
+	assert_true(trace_take_stop(t));
+	assert_int_equal(t->next, 2);
+	trace_stop(TRACE_UNMAPPED, &bare, 1);
+	assert_true(trace_take_stop(t));
+	for (unsigned i = 3; i < TRACE_BREAKS; i++)
+		assert_true(trace_add_break(t, true, i));
+	assert_false(trace_add_break(t, true, 0x1000));
+	trace_clear_breaks(t);
+	assert_false(trace_is_on(t) || trace_take_table(t, 0));
+	assert_true(trace_add_break(t, false, 1));
+	assert_int_equal(t->breaks[0].id, TRACE_BREAKS + 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -237,6 +301,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(late_writer, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(many_writers, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(by_kind, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(steps, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(table_breaks, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -181,6 +181,58 @@ static void read_on(void **state)
 	assert_true(answers > 100);
 }
 
+static void stepped(void **state)
+{
+	(void)state;
+	assert_string_equal(run("step lin.ux"), "");
+	assert_string_equal(played.called, "");
+	assert_int_equal(trace_of(2)->stops, 1u << TRACE_FAULT | 1u << TRACE_FENCE |
+						     1u << TRACE_SATP | 1u << TRACE_PT_STORE);
+	assert_int_equal(played.vcpu[2][1].requests, VCPU_REQ_WATCH);
+	assert_non_null(strstr(run("trace lin.ux"), "stepping  yes\npaused_by -\n"));
+	add(TRACE_FENCE, TRACE_NO_WHY, NULL, 0);
+	assert_non_null(strstr(run("trace lin.ux"), "stepping  no\npaused_by 0\n"));
+	played.vm[2].state = VM_PAUSED;
+	assert_string_equal(run("step lin.ux fill"), "");
+	assert_string_equal(played.called, "resume lin.ux");
+	assert_int_equal(trace_of(2)->stops, 1u << TRACE_FILL);
+	assert_non_null(strstr(run("trace lin.ux"), "stepping  yes\npaused_by -\n"));
+	assert_string_equal(run("trace lin.ux off"), "");
+	assert_non_null(strstr(run("trace lin.ux"), "stepping  no\n"));
+	assert_string_equal(run("step a"), "");
+	assert_string_equal(played.called, "start a");
+	played.vm[0].state = VM_ENDING;
+	assert_true(string_starts(run("step a"), "error: a: "));
+	assert_true(string_starts(run("step a frob"), "error: \"frob\" isn't a list"));
+}
+
+static void breaks(void **state)
+{
+	(void)state;
+	assert_string_equal(run("break a"), "vm                on                   at\n");
+	assert_string_equal(run("break a clear"), "");
+	assert_string_equal(run("break a map ffffffff80000123"), "");
+	assert_string_equal(run("break a table 0x80200123"), "");
+	assert_int_equal(played.vcpu[0][0].requests, VCPU_REQ_WATCH);
+	assert_string_equal(run("break a list"), "vm                on                   at\n"
+						 "a                 map    ffffffff80000123\n"
+						 "a                 table  0000000080200000\n");
+	assert_true(trace_take_table(trace_of(0), 0x80200000));
+	assert_null(strstr(run("break a"), "table"));
+	for (unsigned i = 2; i < TRACE_BREAKS; i++)
+		assert_string_equal(run("break a map 1000"), "");
+	assert_string_equal(run("break a map 1000"),
+			    "error: a has 8 breaks already; `break a clear` forgets them\n");
+	assert_string_equal(run("break a clear"), "");
+	assert_string_equal(run_in(ANSWER_JSON, "break a"), "{\"ok\":true,\"result\":[]}\n");
+	assert_string_equal(run("break a map"), "error: map takes an address\n");
+	assert_string_equal(run("break a list 5"), "error: list takes no address\n");
+	assert_string_equal(run("break a 5"), "error: list takes no address\n");
+	assert_string_equal(run("break a map x"),
+			    "error: \"x\" isn't an address in hexadecimal; usage: break VM "
+			    "[map|table|list|clear] [AT]\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -189,6 +241,8 @@ int main(void)
 		cmocka_unit_test_setup(read_as_json, set_up),
 		cmocka_unit_test_setup(read_as_text, set_up),
 		cmocka_unit_test_setup(read_on, set_up),
+		cmocka_unit_test_setup(stepped, set_up),
+		cmocka_unit_test_setup(breaks, set_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

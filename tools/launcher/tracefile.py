@@ -32,10 +32,11 @@ WORDS = {
     "pt_store": "store to a page table at gpa {gpa}|: {value}|, {bytes} bytes",
     "sync": "the guest's entry at gpa {gpa}|, level {level}|, was {entry}|, is {value}|: {why}",
     "unshadow": "the page at gpa {gpa} isn't protected any more|: {why}",
+    "break": "{why}: |gva {at}|, by the entry {entry}|, gpa {gpa}|, table of level {level}",
     "evict": "the shadow of gpa {gpa}|, level {level}| makes room",
 }
-EVENTS = [kind for kind in WORDS if kind != "enter"]    # that can be asked for
-INSTANTS = set(EVENTS) - {"exit"}
+EVENTS = [kind for kind in WORDS if kind not in ("enter", "break")]    # that can be asked for
+INSTANTS = {*EVENTS, "break"} - {"exit"}
 
 
 def cause_text(number):

@@ -13,7 +13,7 @@ import time
 
 from launcher.common import OK, Failure
 from launcher.control import ask, find_machine, printable
-from launcher.tracefile import EVENTS, FORMATS
+from launcher.tracefile import EVENTS, FORMATS, Text
 
 PAUSE = 0.05    # between two looks, where there was nothing new
 LIMIT = 30      # seconds for an answer: a busy machine may take long
@@ -133,6 +133,40 @@ def check_events(words):
     for word in words.split(",") if words is not None else ():
         if word not in EVENTS:
             raise Failure(2, f"--events: {word!r} is none of {' '.join(EVENTS)}")
+
+
+def wait_for_stop(session, vm, stop):
+    """Until an event has paused @vm; return its number, None where @stop came first."""
+    while not stop.wanted:
+        by = session.ask(f"trace {vm}")["paused_by"]
+        state = next(row["state"] for row in session.ask("vm list") if row["name"] == vm)
+        if by is not None and state == "paused":
+            return by
+        if state not in ("running", "paused"):
+            raise Failure(1, f"{vm} is {state}: none of these events came")
+        time.sleep(PAUSE)
+    session.ask(f"trace {vm} off")
+    return None
+
+
+def command_step(args):
+    check_events(args.events)
+    session = Session(args.control or find_machine())
+    stop = Stop()
+    try:
+        vm = choose_vm(session, args.vm)
+        state = session.ask(f"trace {vm}")
+        to = Text(sys.stdout, state)
+        for _ in range(args.count):
+            session.ask(f"step {vm}" + (f" {args.events}" if args.events else ""))
+            if wait_for_stop(session, vm, stop) is None:
+                break
+            while any(take(session, vm, to)):
+                pass
+            sys.stdout.flush()
+    except MachineEnded:
+        raise Failure(1, "the machine ended before such an event") from None
+    return OK
 
 
 def command_trace(args):
