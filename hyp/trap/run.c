@@ -48,6 +48,20 @@ static enum outcome wait_on_reservation(struct vcpu *v)
 	return OUTCOME_RESUME;
 }
 
+/* What traps since it is watched. stval may be stale (QEMU 7.2, HLV): carried out is what is there.
+ */
+static COLD enum outcome watched_instruction(struct vcpu *v, uint64_t stval)
+{
+	uint32_t bits;
+	enum mmu_what fetched = v->mmu->fetch(v, &bits);
+
+	if (fetched != MMU_FETCHED)
+		return outcome_of(v, fetched);
+	if (hext_execute(v, bits))
+		return OUTCOME_RESUME;
+	return outcome_inject(v, CAUSE_ILLEGAL, stval);
+}
+
 /*
  * What is legal for HS-mode but not for the guest: hypervisor instructions, counters and CSRs that
  * are switched off. The guest's hart has none of them, so it gets what a hart without gives.
@@ -69,8 +83,8 @@ static enum outcome virtual_instruction(struct vcpu *v)
 		return wait_for_interrupt(v);
 	if (bits == INSN_WRS_NTO)
 		return wait_on_reservation(v);
-	if (!user && hext_execute(v, bits))
-		return OUTCOME_RESUME;
+	if (!user && this_hart()->trace)
+		return watched_instruction(v, stval);
 	return outcome_inject(v, CAUSE_ILLEGAL, stval);
 }
 

@@ -403,10 +403,32 @@ LOOP = "while true; do seq 200 | sort -rn | head -n 1; done"
 
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", ("hext", "depriv"))
-def test_linux_files(backend, tmp_path):
+def test_linux_steps(backend, tmp_path):
+    """A Linux on two vcpus, fence by fence, and with a break at its kernel's text, which stays where
+    it is; it goes on as if nothing had been."""
+    with Machine(tmp_path, {"a": linux(LOOP, backend=backend)}, "--harts", 2, limit=150) as machine:
+        machine.until(lambda: "200\n" in machine.said("a"))
+        stepped = step(machine, "--events", "fence", "--count", "5")
+        assert [kind for kind, _ in stepped] == ["fence"] * 5
+        machine.ask("break a map ffffffff80002000")
+        machine.ask("vm resume a")
+        said = len(machine.said("a"))
+        machine.until(lambda: len(machine.said("a")) > said + 40)
+        assert machine.state("a") == "running"
+        machine.ask("break a clear")
+        assert not re.search("Oops|BUG|panic|stall", machine.said("a"))
+        machine.quit()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("args,backend", (
+    ((), "hext"), ((), "depriv"),
+    pytest.param(("--qemu", QEMU10), "hext", id="qemu10", marks=pytest.mark.qemu10)))
+def test_linux_files(args, backend, tmp_path):
     """A running Linux in each format: files that obey their formats, with what was lost in them; the
     guest doesn't notice."""
-    with Machine(tmp_path, {"a": linux(LOOP, backend=backend)}, "--harts", 2, limit=150) as machine:
+    with Machine(tmp_path, {"a": linux(LOOP, backend=backend)}, "--harts", 2, *args,
+                 limit=150) as machine:
         machine.until(lambda: "200\n" in machine.said("a"))
         path = tmp_path / "t.jsonl"
         _, err = record(machine, "--format", "jsonl", "--out", path, "--seconds", 3)
