@@ -4,6 +4,7 @@
 #   make test        every test that CI runs
 #   make stress      Linux under load, minutes in each way to run it
 #   make bench       bare against Gnomon, in instructions and in time
+#   make build/explorer.html   the explorer, a page that shows walks and traces
 #   make             the hypervisor image, build/gnomon.bin
 #   make help        all targets
 #
@@ -15,6 +16,7 @@ MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := all
 
 include tools/tools.mk
+include tools/explorer/explorer.mk
 include guests/guests.mk
 include hyp/hyp.mk
 -include tests/tests.mk

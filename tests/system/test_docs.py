@@ -147,7 +147,8 @@ def test_readme_folders():
 
 
 @pytest.mark.parametrize("path", ("README.md", "dts/README.md", "guests/README.md",
-                                  "docs/monitor.md", "docs/trace.md", "tests/README.md"))
+                                  "docs/monitor.md", "docs/trace.md",
+                                  "docs/explorer.md", "tests/README.md"))
 def test_links(path):
     """What is linked to is there; so is, in a C source, each name that stands behind a link."""
     for target, names in re.findall(r"\]\((?!http)([^)#]+)[^)]*\)((?:,? `\w+`)*)", page(path)):
