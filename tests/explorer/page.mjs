@@ -1,10 +1,11 @@
 // The explorer as a reader has it: the one file, in headless Chromium, without a network.
 
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readFileSync, readdirSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { resolve } from "node:path";
-import { pathToFileURL } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 
 import { test } from "./harness.mjs";
 import { WALKS, answer, text, trace } from "./samples.mjs";
@@ -26,6 +27,11 @@ async function launch() {
 
 const file = (name, content) => ({ name, mimeType: "application/json",
     buffer: Buffer.from(content) });
+
+/** As `tools/gnomon explore` does it. */
+const EMBED = "import sys, pathlib; from launcher.explore import embed;" +
+    "print(embed(pathlib.Path(sys.argv[1]).read_text(), '<b>\"', sys.stdin.read().splitlines()))";
+const TOOLS = fileURLToPath(new URL("../../tools", import.meta.url));
 
 /** A fresh page; act works on `p`. Errors, warnings and any request at all fail the test. */
 async function withPage(how, act) {
@@ -255,6 +261,19 @@ function fileTests() {
             .textContent));
         assert.equal(await p.locator("#walk-body").isVisible(), true);
     }));
+
+    test("page: data in the page is shown at once, and what it says stays text", async () => {
+        const evil = answer({ fault: "g" });
+        evil.about.why = "</script><img src=x onerror=alert(1)><b>bold</b>";
+        const at = `${shots}/embedded.html`;
+        writeFileSync(at, execFileSync("python3", ["-c", EMBED, fileURLToPath(url)],
+            { input: text(evil), cwd: TOOLS }));
+        await withPage({ url: pathToFileURL(at).href }, async (p) => {
+            assert.equal(await p.locator("#walk-body").isVisible(), true);
+            assert.match(await said(p, "#about"), /<b>bold<\/b>/);
+            assert.equal(await p.locator("img").count(), 0);
+        });
+    });
 
     test("page: without a file each view says what to do", () => withPage({}, async (p) => {
         for (const view of ["walk", "shadow", "timeline"]) {

@@ -52,6 +52,13 @@ def positive(kind):
     return parse
 
 
+def seconds(text):
+    value = float(text)
+    if not 0 <= value < float("inf"):
+        raise ValueError
+    return value
+
+
 def names(value):
     return [name for name in value.split(",") if name]
 
