@@ -13,6 +13,7 @@
 # Consoles of the tests that type are kept in build/tests/system/.
 
 SYSTEM_TESTS_NEED = build/gnomon.bin $(GUEST_BINS) $(GUESTS) $(GUEST_TESTS) $(GUEST_EXITS) \
+	$(LAB_ELFS) \
 	$(LINUX_GUEST) $(LINUX_MODULES)
 
 .PHONY: test test-built test-system churn
