@@ -1,7 +1,8 @@
 /*
- * See lab.h. The runner gives each run a key on the command line; whoever has taken all steps proves
- * it with a number that only the key gives. So neither a line that says so nor an early shutdown
- * passes. Code that is bent on it finds the key in memory: this is for learning, not for locks.
+ * See lab.h. The runner gives each run a key on the command line; whoever has taken all steps
+ * proves it with a number that only the key gives. So neither a line that says so nor an early
+ * shutdown passes. Code that is bent on it finds the key in memory: this is for learning, not for
+ * locks.
  */
 #include "guests/labs/lab.h"
 
@@ -39,8 +40,8 @@ uint64_t lab_call(uint64_t fn, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a
 	f.x[13] = a3;
 	run(&f);
 	if (!run_returned(&f)) {
-		print("     your code took an exception: scause %lu, sepc %lx, stval %lx\n", f.cause,
-		      f.pc, f.tval);
+		print("     your code took an exception: scause %lu, sepc %lx, stval %lx\n",
+		      f.cause, f.pc, f.tval);
 		call_failed = true;
 	}
 	return f.x[10];

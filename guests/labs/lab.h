@@ -28,7 +28,7 @@ int lab_steps(unsigned lab, const struct step *steps, unsigned count);
  * made the call doesn't hold, whatever it answers.
  */
 uint64_t lab_call(uint64_t fn, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3);
-#define LAB_CALL(fn, a0, a1, a2, a3)                                                              \
+#define LAB_CALL(fn, a0, a1, a2, a3)                                                               \
 	lab_call((uint64_t)(fn), (uint64_t)(a0), (uint64_t)(a1), (uint64_t)(a2), (uint64_t)(a3))
 
 /* Another number each time, another row of them each run. */

@@ -4,8 +4,8 @@
 #   make lab N=3 FILE=solution    check the solution in its place
 #   make test-labs                students' files as given fail, solutions pass, wrong ones don't
 #
-# build/labs/LAB/NAME.elf is the lab with NAME in place of the student's file: `student`, `solution`,
-# or a file that a test left at build/labs/LAB/NAME.c.
+# build/labs/LAB/NAME.elf is the lab with NAME in place of the student's file: `student`, or
+# `solution`, or a file that a test left at build/labs/LAB/NAME.c.
 
 LABS := $(patsubst guests/labs/%/check.c,%,$(wildcard guests/labs/*/check.c))
 LAB_ELFS := $(foreach n,student solution,$(LABS:%=build/labs/%/$(n).elf))

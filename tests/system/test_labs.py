@@ -1,7 +1,7 @@
 """The labs: what a student gets fails with a hint, the solutions pass, and what is wrong doesn't.
 
-Its one invariant: the labs are run as a student runs them; a check that lets a wrong answer pass, or
-takes a file's own word for it, fails here.
+Its one invariant: the labs are run as a student runs them; a check that lets a wrong answer pass,
+or takes a file's own word for it, fails here.
 Read next: guests/labs/README.md, guests/labs/lab.
 """
 
@@ -13,7 +13,7 @@ import pytest
 from machine import BUILD, REPO, environment
 
 LABS = REPO / "guests/labs"
-NAMES = {int(path.parent.name.split("-")[0]): path.parent.name for path in LABS.glob("*/check.c")}
+NAMES = {int(path.name.split("-")[0]): path.name for path in LABS.glob("[1-9]-*")}
 NUMBERS = sorted(NAMES)
 FILES = ("README.md", "lab.h", "student.c", "check.c")
 
@@ -38,7 +38,8 @@ MISTAKES = [
     (4, " || (*leaf & PTE_U) != 0", "", 2),
     (4, "PTE_A | PTE_D : PTE_A", "PTE_D : PTE_A", 1),
     (4, "~(PTE_A | PTE_D)", "~PTE_A", 4),
-    (4, 'asm volatile("sfence.vma %0, zero" : : "r"(va + 4096ul * i) : "memory");', "(void)va;", 4),
+    (4, 'asm volatile("sfence.vma %0, zero" : : "r"(va + 4096ul * i) : "memory");', "(void)va;",
+     4),
     (5, "csr_set(CSR_SSTATUS, SSTATUS_SUM);", "csr_read(CSR_SSTATUS);", 1),
     (5, "csr_write(CSR_SSTATUS, before);\n}\n\nuint32_t",
      "csr_write(CSR_SSTATUS, before & ~SSTATUS_SUM);\n}\n\nuint32_t", 2),
@@ -50,7 +51,8 @@ MISTAKES = [
     (6, " && access != STORE)", ")", 4),
     (7, "(leaf & 1023);", "PTE_KERNEL;", 3),
     (7, "\tp->shadow[index] = 0;\n", "\t(void)p;\n", 4),
-    (7, '\tasm volatile("sfence.vma %0, zero" : : "r"(p->va + 4096ul * index) : "memory");\n', "", 4),
+    (7, '\tasm volatile("sfence.vma %0, zero" : : "r"(p->va + 4096ul * index) : "memory");\n', "",
+     4),
     (7, "p->shadow[index] = 0;", "for (unsigned i = 0; i < 512; i++)\n\t\tp->shadow[i] = 0;", 5),
     (7, "stored(p, (at - p->va) >> 12 & 511);", "(void)p, (void)at;", 6),
     (8, "== s->g_levels - 1 ? 2047 : 511", "== 9 ? 2047 : 511", 1),

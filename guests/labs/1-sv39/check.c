@@ -12,7 +12,7 @@
 #define LD 0x00053503u /* ld a0, 0(a0) */
 #define SD 0x00b53023u /* sd a1, 0(a0) */
 
-#define LOW	0x0000001000000000ul /* addresses that the kit doesn't need itself */
+#define LOW	 0x0000001000000000ul /* addresses that the kit doesn't need itself */
 #define NEGATIVE 0xffffffc000000000ul
 
 static struct space space;
@@ -98,8 +98,9 @@ int main(void)
 {
 	static const struct step steps[] = {
 		{ "a load through your table finds the word in its page",
-		  "nine bits of the address at each level, highest first: bits 38-30, 29-21, 20-12;"
-		  " an entry holds the page number from bit 10 on", first_page },
+		  "nine bits of the address at each level, highest first: bits 38-30, 29-21, "
+		  "20-12; an entry holds the page number from bit 10 on",
+		  first_page },
 		{ "nothing else is mapped", "a leaf (R, W or X set) at level 0 alone maps 4 KiB",
 		  no_neighbours },
 		{ "a second page in the same 2 MiB shares the first one's tables",

@@ -1,4 +1,4 @@
-/* Lab 2: what student.c is asked for. All addresses here are pages of 4 KiB; *@entry is their leaf. */
+/* Lab 2: what student.c is asked for. All pages have 4 KiB; *@entry is the leaf of one. */
 #ifndef GUESTS_LABS_2_FENCE_LAB_H
 #define GUESTS_LABS_2_FENCE_LAB_H
 

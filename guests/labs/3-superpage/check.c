@@ -101,8 +101,7 @@ static bool is_fenced(void)
 	LAB_CALL(split, entry, VA, 0, 0);
 	*space_entry(&space, VA + hole, 0) = pte_make((uint64_t)page, PLAIN);
 	asm volatile("sfence.vma %0, zero" : : "r"(VA + hole) : "memory");
-	return loads(VA + hole, &value) && value == *page &&
-	       loads(VA + (hole ^ 0x1000), &value) &&
+	return loads(VA + hole, &value) && value == *page && loads(VA + (hole ^ 0x1000), &value) &&
 	       value == *(volatile uint64_t *)(PA + (hole ^ 0x1000));
 }
 
@@ -110,15 +109,17 @@ int main(void)
 {
 	static const struct step steps[] = {
 		{ "a load through broken_leaf() faults, and for its page number alone",
-		  "a leaf at level 1 has nine bits of page number that the address has too; what if"
-		  " they aren't 0?", breaks },
+		  "a leaf at level 1 has nine bits of page number that the address has too; what "
+		  "if they aren't 0?",
+		  breaks },
 		{ "map_2m() refuses what one leaf can't map",
 		  "both addresses must be multiples of 2 MiB", refuses },
-		{ "map_2m() maps 2 MiB", "the page number stands from bit 10 on, with 4 KiB as unit",
-		  maps },
+		{ "map_2m() maps 2 MiB",
+		  "the page number stands from bit 10 on, with 4 KiB as unit", maps },
 		{ "split() leaves all as it was, page by page",
-		  "each of the 512 leaves has the old one's flags, and the page number of its own"
-		  " 4 KiB; then the entry points to the table", splits },
+		  "each of the 512 leaves has the old one's flags, and the page number of its own "
+		  "4 KiB; then the entry points to the table",
+		  splits },
 		{ "then one of the pages can be mapped elsewhere",
 		  "only leaves have flags besides V; an entry that points on has none", is_fenced },
 	};

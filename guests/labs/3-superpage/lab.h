@@ -21,8 +21,8 @@ uint64_t broken_leaf(uint64_t pa);
 bool map_2m(uint64_t *entry, uint64_t va, uint64_t pa, uint64_t flags);
 
 /**
- * Yours: put a table of 512 leaves of 4 KiB in place of the leaf *@entry at level 1, which maps @va;
- * everything is mapped as before.
+ * Yours: put a table of 512 leaves of 4 KiB in place of the leaf *@entry at level 1, which maps
+ * @va; everything is mapped as before.
  */
 void split(uint64_t *entry, uint64_t va);
 

@@ -1,6 +1,6 @@
 /*
- * Lab 4's checks: what is read and written is chosen at random, and the hardware, or where it leaves
- * that to software the student's mend(), sets the bits.
+ * Lab 4's checks: what is read and written is chosen at random, and the hardware, or where it
+ * leaves that to software the student's mend(), sets the bits.
  */
 #include "guests/labs/4-accessed/lab.h"
 
@@ -122,15 +122,18 @@ int main(void)
 {
 	static const struct step steps[] = {
 		{ "mend() sets A, and D for a store",
-		  "A leaf without A serves nobody; one without D serves no store", mends_what_it_can },
+		  "A leaf without A serves nobody; one without D serves no store",
+		  mends_what_it_can },
 		{ "mend() leaves alone what no bit can mend",
-		  "first ask whether V, U and R, W or X allow that access; and if A and D are set"
-		  " already, it was something else", leaves_the_rest },
+		  "first ask whether V, U and R, W or X allow that access; and if A and D are set "
+		  "already, it was something else",
+		  leaves_the_rest },
 		{ "harvest() tells what was read, what was written, what neither",
 		  "D says written, A alone read", first_harvest },
 		{ "harvest() tells it again and again",
-		  "clear both bits; and what the hart remembers of an entry it doesn't set again: what"
-		  " makes it forget?", next_harvests },
+		  "clear both bits; and what the hart remembers of an entry it doesn't set again: "
+		  "what makes it forget?",
+		  next_harvests },
 	};
 
 	return lab_steps(4, steps, sizeof(steps) / sizeof(steps[0]));

@@ -6,8 +6,8 @@
 #include "guests/lib/paging.h"
 
 /**
- * Yours: the page fault handler of a kernel on hardware that leaves A and D to it (Svade). *@leaf is
- * what maps the address; @cause is CAUSE_FETCH_PAGE, CAUSE_LOAD_PAGE or CAUSE_STORE_PAGE, of an
+ * Yours: the page fault handler of a kernel on hardware that leaves A and D to it (Svade). *@leaf
+ * is what maps the address; @cause is CAUSE_FETCH_PAGE, CAUSE_LOAD_PAGE or CAUSE_STORE_PAGE, of an
  * access by the kernel. Where only A or D was missing, set what that access needs.
  * Returns whether it can be tried again; else *@leaf stays as it is.
  */

@@ -14,10 +14,10 @@
 #define JR     0x00050067u /* jr a0 */
 #define EBREAK 0x00100073u
 
-#define DATA	0x0000001000000000ul /* the page under test */
-#define CODE	0x0000001000001000ul /* the kit's code, for U-mode */
-#define SECRET	0x0000001000002000ul /* of the user */
-#define BYTES	200
+#define DATA   0x0000001000000000ul /* the page under test */
+#define CODE   0x0000001000001000ul /* the kit's code, for U-mode */
+#define SECRET 0x0000001000002000ul /* of the user */
+#define BYTES  200
 
 static struct space space;
 static uint8_t *secret, *page;
@@ -129,8 +129,8 @@ static bool all_agree(void)
 {
 	for (uint64_t n = 0; n < 128; n++) {
 		uint64_t flags = (n & 15) << 1;
-		uint64_t sstatus = ((n & 16) != 0 ? SSTATUS_SUM : 0) |
-				   ((n & 32) != 0 ? SSTATUS_MXR : 0);
+		uint64_t sstatus =
+			((n & 16) != 0 ? SSTATUS_SUM : 0) | ((n & 32) != 0 ? SSTATUS_MXR : 0);
 
 		/* None is a pointer, W without R is reserved. */
 		if ((flags & PTE_RWX) == 0 || (flags & (PTE_R | PTE_W)) == PTE_W)
@@ -149,13 +149,14 @@ int main(void)
 	static const struct step steps[] = {
 		{ "copy_from_user() copies what the user has",
 		  "S-mode may touch a page with U only while sstatus.SUM is set", copies },
-		{ "and leaves SUM and MXR as they were", "as they were, not off: csr_set() returns"
-		  " what was there", copy_is_tidy },
+		{ "and leaves SUM and MXR as they were",
+		  "as they were, not off: csr_set() returns what was there", copy_is_tidy },
 		{ "read_code() reads a page that can only be executed",
 		  "MXR: make executable readable; and it is a user's page", reads_code },
 		{ "may() says what the machine does",
-		  "three questions: whose page is it, is the access of that kind allowed there, what do"
-		  " SUM and MXR add", all_agree },
+		  "three questions: whose page is it, is the access of that kind allowed there, "
+		  "what do SUM and MXR add",
+		  all_agree },
 	};
 
 	return lab_steps(5, steps, sizeof(steps) / sizeof(steps[0]));

@@ -1,7 +1,7 @@
 /*
- * Lab 6's checks: each case is brought about on the machine. What the guest sees is the exception it
- * takes; whether the hypervisor was at work, the time: an access takes an instruction or two, a visit
- * of the hypervisor some hundreds. (The lab runs where time is the number of instructions.)
+ * Lab 6's checks: each case is brought about on the machine. What the guest sees is the exception
+ * it takes; whether the hypervisor was at work, the time: an access takes an instruction or two, a
+ * visit of the hypervisor some hundreds. (The lab runs where time is the number of instructions.)
  */
 #include "guests/labs/6-gstage/lab.h"
 
@@ -73,9 +73,8 @@ static uint64_t bring_about(enum place place)
 
 static bool agrees(uint64_t flags, enum place place, enum access access)
 {
-	static const char *const place_names[] = {
-		"new RAM", "used RAM", "the initrd", "a device", "a hole"
-	};
+	static const char *const place_names[] = { "new RAM", "used RAM", "the initrd", "a device",
+						   "a hole" };
 	static const char *const access_names[] = { "fetch", "load", "store" };
 	struct answer yours = { NOBODY, 0 };
 	bool visited, works_out;
@@ -88,8 +87,8 @@ static bool agrees(uint64_t flags, enum place place, enum access access)
 	visited = !t.taken && t.value >= TICKS;
 	works_out = yours.seen == (t.taken ? t.cause : 0);
 	if (t.taken)
-		works_out = works_out && yours.faults == (t.cause >= CAUSE_FETCH_PAGE ? VS_STAGE
-										       : G_STAGE);
+		works_out = works_out &&
+			    yours.faults == (t.cause >= CAUSE_FETCH_PAGE ? VS_STAGE : G_STAGE);
 	else
 		works_out = works_out && yours.faults == (visited ? G_STAGE : NOBODY);
 	if (works_out)
@@ -159,18 +158,22 @@ int main(void)
 {
 	static const struct step steps[] = {
 		{ "what the guest's own table forbids is the VS-stage's fault",
-		  "the VS-stage is asked first; its fault is a page fault, 12, 13 or 15, whatever lies"
-		  " behind. A kernel has no right to a leaf with U", vs_stage },
+		  "the VS-stage is asked first; its fault is a page fault, 12, 13 or 15, whatever "
+		  "lies behind. A kernel has no right to a leaf with U",
+		  vs_stage },
 		{ "RAM: the first touch is the G-stage's fault, and the guest sees nothing",
-		  "a guest page fault (20, 21, 23) goes to the hypervisor, who maps the RAM and lets"
-		  " the guest try again; seen is 0 then", ram },
+		  "a guest page fault (20, 21, 23) goes to the hypervisor, who maps the RAM and "
+		  "lets the guest try again; seen is 0 then",
+		  ram },
 		{ "devices and holes: the G-stage has nothing there, ever",
-		  "a device is played, without the guest's knowledge, but nobody executes there; of a"
-		  " hole the guest hears as a real machine would tell it: access fault, 1, 5, 7",
+		  "a device is played, without the guest's knowledge, but nobody executes there; "
+		  "of a hole the guest hears as a real machine would tell it: access fault, 1, 5, "
+		  "7",
 		  no_ram },
 		{ "a file's page is mapped without W, and copied at the first store",
-		  "so a store faults in the G-stage, whatever the guest's own table says; a load"
-		  " doesn't", files },
+		  "so a store faults in the G-stage, whatever the guest's own table says; a load "
+		  "doesn't",
+		  files },
 	};
 
 	return lab_steps(6, steps, sizeof(steps) / sizeof(steps[0]));

@@ -24,9 +24,9 @@ struct answer {
 };
 
 /**
- * Yours: a guest's kernel makes @access through a leaf with flags @flags (PTE_A and PTE_D are set) of
- * its own table, which leads to @place. The hypervisor gives RAM when it is first touched; the initrd
- * is there from the start, mapped where the bundle has it, and copied at the first store.
+ * Yours: a guest's kernel makes @access through a leaf with flags @flags (PTE_A and PTE_D are set)
+ * of its own table, which leads to @place. The hypervisor gives RAM when it is first touched; the
+ * initrd is there from the start, mapped where the bundle has it, and copied at the first store.
  */
 void explain(uint64_t flags, enum place place, enum access access, struct answer *a);
 

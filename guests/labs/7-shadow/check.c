@@ -166,15 +166,18 @@ int main(void)
 {
 	static const struct step steps[] = {
 		{ "a load through the shadow finds the host page behind the guest's",
-		  "guest entry: page number to gpa; given_host_page(): gpa to host; shadow entry: host"
-		  " page number, and the guest's flags", composes },
+		  "guest entry: page number to gpa; given_host_page(): gpa to host; shadow entry: "
+		  "host page number, and the guest's flags",
+		  composes },
 		{ "what is filled stays filled", "the entry's index is that of the guest's entry",
 		  fills_once },
 		{ "what the guest's table forbids is the guest's own page fault",
-		  "look at V, and at R, W or X by the kind of access, before you fill", keeps_rights },
+		  "look at V, and at R, W or X by the kind of access, before you fill",
+		  keeps_rights },
 		{ "after a store to the guest's table no access goes by what stood there",
-		  "the shadow's entry was made from the old one; and the machine may remember the"
-		  " shadow's entry, too", sees_stores },
+		  "the shadow's entry was made from the old one; and the machine may remember the "
+		  "shadow's entry, too",
+		  sees_stores },
 		{ "and other pages' shadows stay", "one store, one entry", drops_no_more },
 		{ "after the guest's fence no access to that page goes by what stood there",
 		  "the fence is all you hear: what may have changed by then?", sees_fences },

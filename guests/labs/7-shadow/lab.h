@@ -28,8 +28,8 @@ enum outcome { RETRY, GUEST_PAGE_FAULT, GUEST_ACCESS_FAULT };
 enum outcome fill(struct pager *p, uint64_t at, enum access access);
 
 /**
- * Yours, policy `trap`: tables are write-protected, so you hear of each store. The guest has stored to
- * p->guest[@index], and makes no fence. From now on no access goes by what stood there.
+ * Yours, policy `trap`: tables are write-protected, so you hear of each store. The guest has stored
+ * to p->guest[@index], and makes no fence. From now on no access goes by what stood there.
  */
 void stored(struct pager *p, unsigned index);
 

@@ -1,6 +1,6 @@
 /*
- * Lab 7: the page-table store that shadow paging must see. README.md has the task, lab.h what you are
- * given and asked for.
+ * Lab 7: the page-table store that shadow paging must see. README.md has the task, lab.h what you
+ * are given and asked for.
  */
 #include "guests/labs/7-shadow/lab.h"
 

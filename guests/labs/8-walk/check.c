@@ -1,6 +1,6 @@
 /*
- * Lab 8's checks. Tables are built here in all modes and page sizes; what a walk has to read is known
- * from the building, entry by entry, and compared with what the student's code reads.
+ * Lab 8's checks. Tables are built here in all modes and page sizes; what a walk has to read is
+ * known from the building, entry by entry, and compared with what the student's code reads.
  */
 #include "guests/labs/8-walk/lab.h"
 
@@ -103,8 +103,8 @@ static bool reads_as_wanted(unsigned from)
 
 	if (got_count != wants) {
 		print("     VS-stage of %u levels, leaf at %u; G-stage of %u, leaves at %u:"
-		      " you read %u times\n", stages.vs_levels, vs_leaf, stages.g_levels, g_leaf,
-		      got_count);
+		      " you read %u times\n",
+		      stages.vs_levels, vs_leaf, stages.g_levels, g_leaf, got_count);
 		return false;
 	}
 	for (unsigned i = 0; i < wants; i++)
@@ -132,8 +132,7 @@ static bool walks(unsigned vs, unsigned at_vs, unsigned g, unsigned at_g)
 {
 	build(vs, at_vs, g, at_g);
 	got_count = 0;
-	return LAB_CALL(walk_both, &stages, gva, 0, 0) == gpa + shift_to_host &&
-	       reads_as_wanted(0);
+	return LAB_CALL(walk_both, &stages, gva, 0, 0) == gpa + shift_to_host && reads_as_wanted(0);
 }
 
 static bool sv39(void)
@@ -171,17 +170,22 @@ int main(void)
 {
 	static const struct step steps[] = {
 		{ "walk_gstage() finds the host address, at each mode and page size",
-		  "the root of Sv39x4 is four pages: two bits more of the address choose in it; a leaf"
-		  " may come at each level", gstage_alone },
+		  "the root of Sv39x4 is four pages: two bits more of the address choose in it; a "
+		  "leaf may come at each level",
+		  gstage_alone },
 		{ "walk_both() makes the 15 references of Sv39 over Sv39x4, in order",
-		  "a VS-stage table is at a guest physical address: before each of its entries can be"
-		  " read, the G-stage is walked; and once more for the page itself", sv39 },
+		  "a VS-stage table is at a guest physical address: before each of its entries can "
+		  "be read, the G-stage is walked; and once more for the page itself",
+		  sv39 },
 		{ "24 of Sv48 over Sv48x4, 35 of Sv57 over Sv57x4",
 		  "levels begin at vs_levels - 1 and g_levels - 1", wider },
 		{ "and fewer with superpages, in either stage",
-		  "a leaf above level 0 ends that walk; the offset has more bits then", superpages },
-		{ "count() knows how many", "how many entries has the VS-stage's walk; what does each"
-		  " cost; what is left at the end?", counts },
+		  "a leaf above level 0 ends that walk; the offset has more bits then",
+		  superpages },
+		{ "count() knows how many",
+		  "how many entries has the VS-stage's walk; what does each cost; what is left at "
+		  "the end?",
+		  counts },
 	};
 
 	return lab_steps(8, steps, sizeof(steps) / sizeof(steps[0]));

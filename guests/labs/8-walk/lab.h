@@ -24,8 +24,8 @@ uint64_t walk_gstage(const struct stages *s, uint64_t gpa);
 uint64_t walk_both(const struct stages *s, uint64_t gva);
 
 /**
- * Yours: how many references walk_both() makes where the VS-stage's leaf is at @vs_leaf (0: 4 KiB, 1:
- * 2 MiB, ...) and all leaves of the G-stage at @g_leaf. No reading here.
+ * Yours: how many references walk_both() makes where the VS-stage's leaf is at @vs_leaf (0: 4 KiB,
+ * 1: 2 MiB, ...) and all leaves of the G-stage at @g_leaf. No reading here.
  */
 unsigned count(unsigned vs_levels, unsigned vs_leaf, unsigned g_levels, unsigned g_leaf);
 

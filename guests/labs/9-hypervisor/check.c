@@ -229,12 +229,14 @@ int main(void)
 		{ "g_map() puts leaves into an Sv39x4 table",
 		  "as lab 1, but the root has 2048 entries: bits 40-30 choose in it", maps },
 		{ "the guest executes its first instructions, and faults at its data",
-		  "hgatp: mode 8 in bits 63-60, the root's page number; hstatus: SPV, and SPVP since"
-		  " it is a kernel; and each G-stage leaf needs U, for the guest is U-mode to it",
+		  "hgatp: mode 8 in bits 63-60, the root's page number; hstatus: SPV, and SPVP "
+		  "since it is a kernel; and each G-stage leaf needs U, for the guest is U-mode to "
+		  "it",
 		  enters },
 		{ "each page of the guest's is mapped at its first touch, and it runs to its end",
 		  "the address is htval << 2; map the page that it lies in", runs },
-		{ "and the second time without a fault", "what is mapped stays mapped", runs_again },
+		{ "and the second time without a fault", "what is mapped stays mapped",
+		  runs_again },
 		{ "a store to what isn't writable is refused",
 		  "map it without W; when the store faults, give up", protects },
 		{ "so is an access to nothing", "given_host_page() says 0", stops_in_holes },

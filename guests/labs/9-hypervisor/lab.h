@@ -1,7 +1,7 @@
 /*
- * Lab 9: what student.c is given, and what it is asked for: the G-stage of a hypervisor. The check is
- * the rest of it: it puts hgatp and hstatus as you say, enters the guest, and calls g_fault() when that
- * comes back with a guest page fault.
+ * Lab 9: what student.c is given, and what it is asked for: the G-stage of a hypervisor. The check
+ * is the rest of it: it puts hgatp and hstatus as you say, enters the guest, and calls g_fault()
+ * when that comes back with a guest page fault.
  */
 #ifndef GUESTS_LABS_9_HYPERVISOR_LAB_H
 #define GUESTS_LABS_9_HYPERVISOR_LAB_H
@@ -21,7 +21,8 @@
 /* A zeroed page for a table. */
 uint64_t *given_page(void);
 
-/* The host page behind guest page @gpa; 0: the guest has none there. Whether it may be stored to. */
+/* The host page behind guest page @gpa; 0: the guest has none there. Whether it may be stored to.
+ */
 uint64_t given_host_page(uint64_t gpa);
 bool given_is_writable(uint64_t gpa);
 
@@ -31,7 +32,8 @@ uint64_t hgatp_of(const uint64_t *root);
 /** Yours: what hstatus is to be, so that sret enters the guest's kernel. @now is what it is. */
 uint64_t hstatus_of_guest(uint64_t now);
 
-/** Yours: map the 4 KiB page @gpa to @hpa in the Sv39x4 table at @root, for R, W and X in @rights. */
+/** Yours: map the 4 KiB page @gpa to @hpa in the Sv39x4 table at @root, for R, W and X in @rights.
+ */
 void g_map(uint64_t *root, uint64_t gpa, uint64_t hpa, uint64_t rights);
 
 /**

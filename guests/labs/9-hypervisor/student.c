@@ -1,5 +1,6 @@
 /*
- * Lab 9: a G-stage for a hypervisor. README.md has the task, lab.h what you are given and asked for.
+ * Lab 9: a G-stage for a hypervisor. README.md has the task, lab.h what you are given and asked
+ * for.
  */
 #include "guests/labs/9-hypervisor/lab.h"
 

@@ -24,7 +24,8 @@ void g_map(uint64_t *root, uint64_t gpa, uint64_t hpa, uint64_t rights)
 			*entry = (uint64_t)given_page() >> 12 << PTE_PPN_SHIFT | PTE_V;
 		table = (uint64_t *)((*entry & PTE_PPN_MASK) >> PTE_PPN_SHIFT << 12);
 	}
-	table[gpa >> 12 & 511] = hpa >> 12 << PTE_PPN_SHIFT | rights | PTE_V | PTE_U | PTE_A | PTE_D;
+	table[gpa >> 12 & 511] =
+		hpa >> 12 << PTE_PPN_SHIFT | rights | PTE_V | PTE_U | PTE_A | PTE_D;
 }
 
 bool g_fault(uint64_t *root, uint64_t cause, uint64_t htval)
