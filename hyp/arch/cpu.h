@@ -144,7 +144,7 @@ struct guest_fetch {
 	uint64_t failed;
 };
 /*
- * The two loads, in guest_fetch.S. They are called from here alone, for all but a0, a1, ra and two
+ * The loads are in guest_fetch.S. They are called from here alone, for all but a0, a1, ra and two
  * temporaries live on: nothing has to be saved around them.
  */
 ALWAYS_INLINE struct guest_fetch guest_fetch_half(gva_t at)
@@ -166,6 +166,19 @@ ALWAYS_INLINE struct guest_fetch guest_fetch_word(gva_t at)
 	register uint64_t failed __asm__("a1");
 
 	__asm__ volatile("call guest_fetch_word_load"
+			 : "+r"(value), "=r"(failed)
+			 :
+			 : "ra", "t0", "t1", "memory");
+	return (struct guest_fetch){ value, failed };
+}
+
+/* A load of one byte, by HLV: allowed where the guest's own would be. */
+ALWAYS_INLINE struct guest_fetch guest_load_byte(gva_t at)
+{
+	register uint64_t value __asm__("a0") = at.v;
+	register uint64_t failed __asm__("a1");
+
+	__asm__ volatile("call guest_load_byte_load"
 			 : "+r"(value), "=r"(failed)
 			 :
 			 : "ra", "t0", "t1", "memory");

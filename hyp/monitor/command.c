@@ -32,8 +32,8 @@ struct kind {
 	bool (*offer)(unsigned index, char *to); /* NAME_MOST bytes */
 };
 
-static const struct command *const tables[] = { vm_commands, vcpu_commands, cost_commands,
-						machine_commands };
+static const struct command *const tables[] = { vm_commands, vcpu_commands, xlate_commands,
+						cost_commands, machine_commands };
 
 const char *vcpu_name(const struct vcpu *v, char to[VCPU_NAME])
 {
@@ -162,11 +162,20 @@ static bool take_status(const char *word, struct arguments *args)
 	return true;
 }
 
+static bool take_address(const char *word, struct arguments *args)
+{
+	char *end;
+
+	args->address = strtoul(word, &end, 16);
+	return !*end && end != word && strlen(word) <= sizeof("0xffffffffffffffff") - 1;
+}
+
 static const struct kind kinds[] = {
 	{ "VM", "the name of a VM", take_vm, offer_vm },
 	{ "VM[.N]", "a VM's name, or VM.N for its vcpu N", take_vcpu, offer_vcpu },
 	{ "NAME", "a name", take_name, NULL },
 	{ "STATUS", "a number from 0 to 255", take_status, NULL },
+	{ "GVA", "an address in hexadecimal", take_address, NULL },
 };
 
 static bool token_is(const struct token *t, const char *s)
@@ -214,7 +223,7 @@ static bool accepts(const struct token *t, const char *word, struct arguments *a
 	while (next_choice(&rest, &one))
 		if (token_is(&one, word)) {
 			if (!is_name(t))
-				args->word = word;
+				*(args->word ? &args->second : &args->word) = word;
 			return true;
 		}
 	return false;

@@ -21,7 +21,8 @@ struct arguments {
 	struct vm *vm;
 	struct vcpu *vcpu; /* VM[.N]: that one, or the first */
 	const char *name;  /* NAME: any word */
-	const char *word;  /* of a|b: the one that was given */
+	const char *word, *second; /* of a|b: the one that was given, and where there are two */
+	uint64_t address;
 	const char *rest;  /* COMMAND: all that follows; "": nothing */
 	int status;	   /* STATUS */
 };
@@ -34,7 +35,8 @@ struct command {
 };
 
 /* By kind of command; each ends with a row of NULL. */
-extern const struct command machine_commands[], vm_commands[], vcpu_commands[], cost_commands[];
+extern const struct command machine_commands[], vm_commands[], vcpu_commands[], cost_commands[],
+	xlate_commands[];
 
 /* "VM.N", in @to. Returns @to. */
 const char *vcpu_name(const struct vcpu *v, char to[VCPU_NAME]);

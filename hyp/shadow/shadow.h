@@ -270,6 +270,22 @@ struct shadow_code {
 struct shadow_code shadow_code(struct shadow *s, struct shadow_view *w, const struct regime *r,
 			       gva_t pc);
 
+/**
+ * What the hardware would find for @at in regime @r, for who wants to see it; nothing is made, or
+ * synchronised, for that.
+ */
+struct shadow_seen {
+	bool has_root; /* else nothing was entered under that satp in that role, or it is forgotten */
+	bool is_leaf;
+	bool is_protected; /* the guest's page is a table that is write-protected, */
+	bool is_copy;	   /* or executed from a patched copy */
+	unsigned level;	   /* of .entry */
+	pte_t entry;	   /* the last that is there; not valid: none */
+	pte_t seen;	   /* the guest's entry that it was made from; 0 in Bare mode, or of a part */
+};
+struct shadow_seen shadow_look(struct shadow *s, const struct shadow_view *w,
+			       const struct regime *r, gva_t at);
+
 /*
  * Patched copies. A page whose privileged instructions keep trapping is executed from a private
  * copy, in which they are replaced by something cheaper; the guest reads its original, and where it

@@ -88,8 +88,7 @@ static void drop_root(struct shadow_state *st, struct shadow_table *t)
 {
 	for (unsigned w = 0; w < PT_ENTRIES / 64; w++)
 		for (uint64_t left = t->valid[w]; left; left &= left - 1) {
-			struct shadow_table *child =
-				shadow_child(t, w * 64 + bit_lowest(left));
+			struct shadow_table *child = shadow_child(t, w * 64 + bit_lowest(left));
 
 			if (child && child->key.kind == SHADOW_ROOT)
 				drop_root(st, child);
@@ -248,8 +247,7 @@ uint64_t shadow_find_satp(struct shadow *s, struct shadow_view *w, const struct 
 }
 
 /* The leaf that the hardware finds for @at; NULL: none. */
-static const struct shadow_table *find_leaf(const struct shadow_table *t, gva_t at,
-					    unsigned *index)
+static const struct shadow_table *find_leaf(const struct shadow_table *t, gva_t at, unsigned *index)
 {
 	while (t) {
 		*index = shadow_index(t->key.level, at.v);
@@ -276,8 +274,7 @@ struct shadow_code shadow_code_at(struct shadow_state *st, const struct shadow_t
 	if (gstage_reach(st->gs, c.at, ACCESS_LOAD, &original) != OK)
 		return c;
 	c.original = phys_pointer(original.to);
-	c.is_copy = t->key.level == 0 &&
-		    pte_address(t->hw[index]) == shadow_copy_of(st, c.at).v;
+	c.is_copy = t->key.level == 0 && pte_address(t->hw[index]) == shadow_copy_of(st, c.at).v;
 	return c;
 }
 
@@ -292,6 +289,63 @@ struct shadow_code shadow_code(struct shadow *s, struct shadow_view *w, const st
 	c = shadow_code_at(st, shadow_space_of(st, w, r)->root[shadow_role(r)], pc);
 	lock_release(&st->gs->lock);
 	return c;
+}
+
+/* --- for who looks on --- */
+
+static const struct shadow_table *root_of(const struct shadow_state *st,
+					  const struct shadow_view *w, const struct regime *r)
+{
+	for (unsigned i = 0; i < SPACES; i++) {
+		const struct shadow_space *space = &st->spaces[w->vcpu][i];
+
+		if (space->used && space->atp == r->atp)
+			return space->root[shadow_role(r)];
+	}
+	return NULL;
+}
+
+static struct shadow_seen look(const struct shadow_state *st, const struct shadow_table *root,
+			       gva_t at)
+{
+	struct shadow_seen seen = { .has_root = root != NULL };
+	const struct shadow_table *t = root;
+
+	while (t) {
+		unsigned index = shadow_index(t->key.level, at.v);
+		const struct shadow_gfn *gfn;
+
+		seen.level = t->key.level;
+		seen.entry = entry_in_use(t, index) ? t->hw[index] : 0;
+		seen.seen = seen.entry ? t->seen[index] : 0;
+		seen.is_leaf = pte_is_leaf(seen.entry);
+		if (!seen.entry || !seen.is_leaf) {
+			t = seen.entry ? shadow_child(t, index) : NULL;
+			continue;
+		}
+		if (shadow_is_state_leaf(st, t, seen.entry))
+			break;
+		gfn = shadow_gfn_of(st, gpa(shadow_leaf_base(t, index).v +
+					    (at.v & (pt_span(t->key.level) - 1))));
+		seen.is_protected = gfn->is_protected != 0;
+		seen.is_copy = gfn->copy != 0;
+		break;
+	}
+	return seen;
+}
+
+struct shadow_seen shadow_look(struct shadow *s, const struct shadow_view *w,
+			       const struct regime *r, gva_t at)
+{
+	struct shadow_state *st = s->state;
+	struct shadow_seen seen;
+
+	if (!st)
+		return (struct shadow_seen){ .has_root = false };
+	lock_take(&st->gs->lock);
+	seen = look(st, root_of(st, w, r), at);
+	lock_release(&st->gs->lock);
+	return seen;
 }
 
 /* --- a VM's begin --- */

@@ -2,7 +2,7 @@
  * Out of the guest and back into it.
  *
  * While a guest runs, sscratch holds its vcpu, whose first part is the frame; while the hypervisor
- * runs it holds 0. A trap from the hypervisor itself is a bug, but for the two guest loads that may
+ * runs it holds 0. A trap from the hypervisor itself is a bug, but for the guest loads that may
  * fault (hyp/arch/guest_fetch.S).
  *
  * The hypervisor keeps nothing on the stack across a guest's run: each exit begins at its top.
@@ -95,6 +95,8 @@ trap_from_hypervisor:
 	lla	t1, guest_fetch_half_load
 	beq	t0, t1, 1f
 	lla	t1, guest_fetch_word_load
+	beq	t0, t1, 1f
+	lla	t1, guest_load_byte_load
 	bne	t0, t1, bug
 1:	lla	t0, guest_fetch_fault
 	csrw	CSR_SEPC, t0

@@ -21,7 +21,7 @@ struct vcpu;
 /* Row of the tables that stand further down in the house. */
 enum backend_kind { KIND_HEXT, KIND_DEPRIV, BACKENDS };
 
-/* All but .init, .reset_csrs and .deadline: own hart; all but .load, too: the vcpu is loaded there. */
+/* All but .init, .reset_csrs, .saved_regime and .deadline: own hart; all but .load, too: the vcpu is loaded there. */
 struct backend {
 	const char *name;
 	enum backend_kind kind;
@@ -38,6 +38,8 @@ struct backend {
 	void (*prepare)(struct vcpu *v);
 	void (*inject)(struct vcpu *v, enum cause cause, uint64_t tval);
 	struct regime (*regime)(const struct vcpu *v);
+	/* The same of one that isn't loaded. */
+	struct regime (*saved_regime)(const struct vcpu *v);
 	/* Note in the guest's sstatus that an f register was written for it. */
 	void (*float_is_dirty)(struct vcpu *v);
 

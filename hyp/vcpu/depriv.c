@@ -436,6 +436,7 @@ const struct backend backend_depriv = {
 	.prepare = depriv_prepare,
 	.inject = depriv_inject,
 	.regime = depriv_regime,
+	.saved_regime = depriv_regime,
 	.float_is_dirty = depriv_float_is_dirty,
 	.irq_sync = depriv_irq_sync,
 	.irq_is_pending = depriv_irq_is_pending,

@@ -165,19 +165,27 @@ static void hext_inject(struct vcpu *v, enum cause cause, uint64_t tval)
 	set_privilege(false);
 }
 
-static struct regime hext_regime(const struct vcpu *v)
+static struct regime regime_of(const struct vcpu *v, uint64_t sstatus, uint64_t satp, bool user)
 {
-	uint64_t sstatus = csr_read(CSR_VSSTATUS);
-
 	return (struct regime){
-		.atp = csr_read(CSR_VSATP),
-		.user = !was_supervisor(),
+		.atp = satp,
+		.user = user,
 		.sum = (sstatus & SSTATUS_SUM) != 0,
 		.mxr = (sstatus & SSTATUS_MXR) != 0,
 		.adue = v->isa->adue,
 		.napot = v->isa->has_svnapot,
 		.pbmt = v->isa->has_svpbmt,
 	};
+}
+
+static struct regime hext_regime(const struct vcpu *v)
+{
+	return regime_of(v, csr_read(CSR_VSSTATUS), csr_read(CSR_VSATP), !was_supervisor());
+}
+
+static struct regime hext_saved_regime(const struct vcpu *v)
+{
+	return regime_of(v, v->csr.sstatus, v->csr.satp, v->csr.user);
 }
 
 static void hext_float_is_dirty(struct vcpu *v)
@@ -231,6 +239,7 @@ const struct backend backend_hext = {
 	.prepare = hext_prepare,
 	.inject = hext_inject,
 	.regime = hext_regime,
+	.saved_regime = hext_saved_regime,
 	.float_is_dirty = hext_float_is_dirty,
 	.irq_sync = hext_irq_sync,
 	.irq_is_pending = hext_irq_is_pending,

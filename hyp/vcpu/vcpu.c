@@ -9,6 +9,7 @@
 #include "hyp/vcpu/vcpu.h"
 
 #include "hyp/arch/cpu.h"
+#include "hyp/drv/host.h"
 #include "hyp/lib/check.h"
 #include "hyp/lib/string.h"
 #include "hyp/vcpu/irq.h"
@@ -51,6 +52,7 @@ void vcpu_load(struct vcpu *v)
 	v->frame.host_sp = (uint64_t)(uintptr_t)h->stack_top;
 	v->frame.host_tp = (uint64_t)(uintptr_t)h;
 	irq_sync(v);
+	vcpu_tell_regime(v); /* the hart may have been told to while nothing was loaded */
 }
 
 void vcpu_set_vector(const struct vcpu *v)
@@ -79,6 +81,41 @@ void vcpu_begin(struct vcpu *v, struct vcpu_start s)
 	fence_i();
 }
 
+/* Another hart may begin to ask meanwhile: whoever comes second waits for the same answer, or finds
+ * that there is none any more. */
+static bool ask(struct vcpu *v, const struct hart *h, struct regime *r)
+{
+	struct sbi_harts target = { 1, h->id };
+	uint64_t end = csr_read(CSR_TIME) + host.timebase;
+
+	atomic_store(&v->asked, VCPU_ASKED);
+	sbi_send_ipi(target);
+	while (atomic_load(&v->asked) != VCPU_TOLD) {
+		if (__atomic_load_n(&h->vcpu, __ATOMIC_SEQ_CST) != v) {
+			*r = v->backend->saved_regime(v);
+			return true;
+		}
+		if (csr_read(CSR_TIME) > end)
+			return false;
+		cpu_relax();
+	}
+	*r = v->told;
+	return true;
+}
+
+bool vcpu_ask_regime(struct vcpu *v, struct regime *r)
+{
+	const struct hart *h = atomic_load(&v->hart);
+
+	if (__atomic_load_n(&h->vcpu, __ATOMIC_SEQ_CST) != v)
+		*r = v->backend->saved_regime(v);
+	else if (h == this_hart())
+		*r = vcpu_regime(v);
+	else
+		return ask(v, h, r);
+	return true;
+}
+
 /* The list is taken whole, so that what was taken can't come back while somebody pushes. */
 void vcpu_wake(struct vcpu *v)
 {
@@ -104,7 +141,8 @@ struct vcpu *vcpu_take_woken(struct hart *h)
 
 /*
  * Either @v is seen to be loaded, and then its hart reads the request before it enters the guest or
- * after it has unloaded it; or it isn't, and then whoever unloaded it may not have seen the request.
+ * after it has unloaded it; or it isn't, and then whoever unloaded it may not have seen the
+ * request.
  */
 void vcpu_kick(struct vcpu *v, uint32_t bits)
 {

@@ -132,7 +132,7 @@ def command_ctl(args):
     if args.json:
         sys.stdout.write(answer)
     elif good:
-        for line in shown(result):
+        for line in [*shown(result), *shown(told.get("about"))]:
             print(line)
     else:
         raise Failure(1, printable(told.get("error")))
