@@ -3,7 +3,7 @@
  * pages onto physical pages 10, 11, 12, counted from 8 MiB into its RAM; remap=200 (its default; 0:
  * not) then leads the first of them to page 200, by a plain store, and then fences. With wait=key
  * or wait=SECONDS it pauses before the store, before the fence and after it, so that one can look
- * from outside: docs/guide.md.
+ * from outside: docs/guide.md. sv=48 or sv=57 takes a table of more levels than three.
  *
  * Invariant: each physical page holds its own number, so a load says where it went. Read next:
  * guests/lib/paging.c.
@@ -39,7 +39,7 @@ static uint64_t word_at(uint64_t va)
 /* A table for low addresses in pages of 4 KiB, that has the kit's devices, too. */
 static struct space make_space(void)
 {
-	struct space s = space_new(SATP_MODE_SV39);
+	struct space s = space_new(SATP_MODE_SV39 + (board_number("sv", 39) - 39) / 9);
 
 	space_map(&s, RAM_BASE, RAM_BASE, 2, PTE_KERNEL);
 	space_map(&s, FINISHER_BASE, FINISHER_BASE, 0, PTE_V | PTE_R | PTE_W | PTE_A | PTE_D);

@@ -147,7 +147,8 @@ def test_readme_folders():
 
 
 @pytest.mark.parametrize("path", (
-    "README.md", "dts/README.md", "guests/README.md", "docs/monitor.md", "tests/README.md",
+    "README.md", "dts/README.md", "guests/README.md", "docs/monitor.md", "docs/guide.md",
+    "tests/README.md",
     *(str(path.relative_to(REPO)) for path in REPO.glob("guests/labs/**/README.md"))))
 def test_links(path):
     """What is linked to is there; so is, in a C source, each name that stands behind a link."""
