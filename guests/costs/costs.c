@@ -14,6 +14,7 @@
 #define TIMES	 64u
 #define ROUNDS	 4u /* the last counts: by then nothing of the guest's own is new */
 #define PAGE	 4096ul
+#define DATA	 (RAM_BASE + 0x800000ul) /* the pages that are mapped */
 #define WINDOW	 0x0000001000000000ul
 #define PER_TICK 100u
 
@@ -123,7 +124,7 @@ static void make_spaces(void)
 	leaves = space_entry(&space, WINDOW, 0);
 	for (unsigned i = 0; i < TIMES; i++) {
 		for (unsigned n = 0; n < 2; n++)
-			pages[n][i] = pte_make((uint64_t)page_alloc(), PTE_KERNEL);
+			pages[n][i] = pte_make(DATA + PAGE * (n * TIMES + i), PTE_KERNEL);
 		*space_entry(&other, WINDOW + PAGE * i, 0) = pages[1][i];
 	}
 	switch_to(&space, 1);

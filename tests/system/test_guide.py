@@ -95,7 +95,7 @@ def test_guide_sessions(number, tmp_path):
 
 
 def test_guide_shadows():
-    """The bits that the text speaks of: which of the shadow's entries are the same, and which not."""
+    """The bits that the text speaks of: which of the shadow's entries are the same."""
     shown = re.findall(r"shadow: level=0 entry=(0x[0-9a-f]+)", GUIDE)
     first, between, after = (int(entry, 16) for entry in shown)
     assert first == between != after
@@ -125,8 +125,9 @@ def test_guide_costs(way):
                                           table("| guest's table | G-stage")[1]}))
 def test_guide_references(modes, tmp_path):
     vs, g = modes
-    with Textbook(tmp_path, ("guest",), "--kernel", "build/guests/textbook.elf", "--memory", "16M",
-                  "--vcpus", "1", "--append", f"wait=key sv={vs[2:]}", "--gstage-mode", g) as machine:
+    with Textbook(tmp_path, ("guest",), "--kernel", "build/guests/textbook.elf", "--memory",
+                  "16M", "--vcpus", "1", "--append", f"wait=key sv={vs[2:]}", "--gstage-mode",
+                  g) as machine:
         machine.begin()
         for row_vs, row_g, at, count in table("| guest's table | G-stage")[1]:
             if (row_vs, row_g) == modes:
