@@ -3,6 +3,7 @@
 #   make run         boot Debian Linux on Gnomon, in this terminal (GUEST=hello: a unikernel guest)
 #   make test        every test that CI runs
 #   make stress      Linux under load, minutes in each way to run it
+#   make lab N=3    check a lab of guests/labs (1 to 9)
 #   make bench       bare against Gnomon, in instructions and in time
 #   make build/explorer.html   the explorer, a page that shows walks and traces
 #   make             the hypervisor image, build/gnomon.bin
@@ -18,6 +19,7 @@ MAKEFLAGS += --no-builtin-rules
 include tools/tools.mk
 include tools/explorer/explorer.mk
 include guests/guests.mk
+include guests/labs/labs.mk
 include hyp/hyp.mk
 -include tests/tests.mk
 -include tests/guest/guest.mk

@@ -28,6 +28,8 @@ enum shadow_policy {
 	SHADOW_UNSYNC, /* at the fence, while a table changes; then as by trap, until a leaf table's
 			* next store */
 	SHADOW_LAZY,   /* at the fence: nothing is protected, what is used is compared */
+	SHADOW_CACHING, /* those above keep what they fill */
+	SHADOW_NONE = SHADOW_CACHING, /* never: each instruction has its shadow made anew, step.c */
 	SHADOW_POLICIES,
 };
 extern const char *const shadow_policy_names[SHADOW_POLICIES];
@@ -53,6 +55,8 @@ struct shadow_answer {
 /* Counters of one VM. */
 struct shadow_stats {
 	uint64_t faults, fills, tables, evicted, roots;
+	uint64_t references; /* entries of the guest's tables that were read to fill */
+	uint64_t steps;	     /* instructions that had their shadow made anew: policy none */
 	uint64_t foreseen;  /* of the fills, those by shadow_foresee() */
 	uint64_t stores;    /* to table pages, emulated */
 	uint64_t unshadows; /* table pages whose protection was lifted */
@@ -100,6 +104,12 @@ struct shadow {
 			     * table goes; never down. Behind .code_seq: fast.S */
 	struct shadow_state *state; /* NULL: none yet */
 };
+
+/* Whether nothing is protected. */
+static inline bool shadow_is_lazy(const struct shadow *s)
+{
+	return s->policy >= SHADOW_LAZY;
+}
 
 /* Once, on the boot hart, before any vcpu is loaded: find out what its satp can hold. */
 void shadow_probe(void);
@@ -309,6 +319,14 @@ void shadow_patch(struct shadow *s, gpa_t at, uint32_t original, uint32_t replac
  * have faulted and doesn't.
  */
 bool shadow_has_state_page(const struct shadow *s);
+
+/*
+ * Policy none. shadow_stepped(): @w's vcpu trapped at a breakpoint, @w->pc; whether that isn't the
+ * guest's own, but says that it has come to its next instruction, which is to be fetched.
+ * shadow_step_whole(): the instruction reads or writes its own page, in a way that software can't.
+ */
+bool shadow_stepped(const struct shadow *s, const struct shadow_view *w, const struct regime *r);
+void shadow_step_whole(struct shadow *s, const struct shadow_view *w);
 
 /* Execute the page at @at from its original again, and never from a copy any more. */
 void shadow_unpatch(struct shadow *s, gpa_t at);

@@ -16,7 +16,7 @@
 #include "hyp/mm/map.h"
 #include "hyp/mm/phys.h"
 
-#define STATE_FRAMES 8
+#define STATE_FRAMES 12
 _Static_assert(sizeof(struct shadow_state) <= STATE_FRAMES * PAGE_SIZE, "STATE_FRAMES");
 
 /* Comparisons that found nothing changed, after which a table is likely to stay as it is. */
@@ -28,6 +28,7 @@ const char *const shadow_policy_names[SHADOW_POLICIES] = {
 	[SHADOW_TRAP] = "trap",
 	[SHADOW_UNSYNC] = "unsync",
 	[SHADOW_LAZY] = "lazy",
+	[SHADOW_NONE] = "none",
 };
 
 /* ASIDs the host's satp holds, less one; 0 where it has none. */
@@ -364,13 +365,15 @@ enum err shadow_init(struct shadow *s, struct gstage *gs, enum shadow_policy pol
 	st->clock = 1;
 	st->cold_after = COLD_AFTER;
 	st->batch = PROTECTED_AT_ONCE;
+	patch = patch && policy != SHADOW_NONE;
 	st->state_allowed = patch;
 	st->windowed = shadow_has_windows();
 	*s = (struct shadow){ .policy = policy,
 			      .patch = patch,
 			      .code_seq = s->code_seq + 1,
 			      .links_seq = s->links_seq + 1 };
-	if ((e = shadow_tables_init(st)) || (e = shadow_copies_init(st)))
+	if ((e = shadow_tables_init(st)) || (e = shadow_copies_init(st)) ||
+	    (policy == SHADOW_NONE && (e = shadow_steps_init(st))))
 		return e;
 	s->state = st;
 	gs->shadows = st;

@@ -162,7 +162,7 @@ static bool is_at_same_address(const struct shadow_state *st, const struct shado
 void shadow_verify(struct shadow_state *st, const struct shadow_table *t, unsigned index,
 		   struct shadow_table *child)
 {
-	if (st->shadow->policy != SHADOW_LAZY && !st->unsynced)
+	if (!shadow_is_lazy(st->shadow) && !st->unsynced)
 		return;
 	st->round++;
 	sync_tree(st, child, is_at_same_address(st, t, index, child) ? ENOUGH : ALL);
@@ -336,7 +336,7 @@ void shadow_protect(struct shadow_state *st, struct shadow_table *t)
 {
 	bool now = st->shadow->policy == SHADOW_TRAP && is_alone(st);
 
-	if (st->shadow->policy == SHADOW_LAZY)
+	if (shadow_is_lazy(st->shadow))
 		return;
 	if (!now && !shadow_gfn_of(st, gpa(t->key.base))->is_protected)
 		unsynced_add(st, t);
@@ -346,7 +346,7 @@ void shadow_protect(struct shadow_state *st, struct shadow_table *t)
 
 void shadow_forget_protection(struct shadow_state *st, struct shadow_table *t)
 {
-	if (!table_mirrors(t) || st->shadow->policy == SHADOW_LAZY)
+	if (!table_mirrors(t) || shadow_is_lazy(st->shadow))
 		return;
 	if (!t->is_protected) {
 		unsynced_remove(st, t);
@@ -578,7 +578,7 @@ void shadow_fence_page(struct shadow *s, gva_t at, uint64_t asid, struct shadow_
 	lock_take(&st->gs->lock);
 	s->stats.fences++;
 	st->fence_seq += asid == SHADOW_ALL_ASIDS;
-	if ((s->policy == SHADOW_LAZY || protect_due(st)) &&
+	if ((shadow_is_lazy(s) || protect_due(st)) &&
 	    (!memo_is_good(st, at, asid) || !memo_leaves_are_as_seen(st, at)))
 		fence_page_lazily(st, at, asid);
 	if (known)
@@ -603,7 +603,7 @@ void shadow_fence(struct shadow *s, const gva_t *at, const uint64_t *asid)
 	lock_take(&st->gs->lock);
 	s->stats.fences++;
 	st->fence_seq += !asid;
-	if (s->policy == SHADOW_LAZY || protect_due(st))
+	if (shadow_is_lazy(s) || protect_due(st))
 		fence_all_pages(st, asid);
 	lock_release(&st->gs->lock);
 }

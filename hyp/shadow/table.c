@@ -278,6 +278,7 @@ void shadow_link(struct shadow_state *st, struct shadow_table *t, unsigned index
 {
 	take_into_use(t, index, seen, pte_make(phys_address(child->hw).v, PTE_V));
 	chain_push(st, &child->parents, t, index);
+	shadow_step_note(st->step, t, index, child);
 	st->shadow->links_seq++;
 	mark_leads_to(st, t, child->leads_to);
 }
@@ -294,6 +295,7 @@ void shadow_map(struct shadow_state *st, struct shadow_table *t, unsigned index,
 	take_into_use(t, index, seen, leaf);
 	t->quiet = 0;
 	chain_push(st, chain_of_leaf(st, t, index, leaf), t, index);
+	shadow_step_note(st->step, t, index, NULL);
 	if (!(seen & PTE_G))
 		mark_leads_to(st, t, TO_LOCAL);
 	if (is_copy(leaf))

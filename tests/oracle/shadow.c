@@ -661,7 +661,7 @@ static void begin(void)
 		v.view[i].vcpu = i;
 	}
 	v.w.gs.harts = (1 << VCPUS) - 1;
-	if (shadow_init(&v.shadow, &v.w.gs, (enum shadow_policy)below(SHADOW_POLICIES), false) != OK)
+	if (shadow_init(&v.shadow, &v.w.gs, (enum shadow_policy)below(SHADOW_CACHING), false) != OK)
 		world_fail(&v.w, "no shadows");
 	if (chance(30))
 		v.shadow.state->tables_max = FEW_TABLES;

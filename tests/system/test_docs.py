@@ -146,9 +146,10 @@ def test_readme_folders():
     assert [name for name in listed if name != "sbi/abi.h"] == re.findall('"(.*?)"', house)
 
 
-@pytest.mark.parametrize("path", ("README.md", "dts/README.md", "guests/README.md",
-                                  "docs/monitor.md", "docs/trace.md",
-                                  "docs/explorer.md", "tests/README.md"))
+@pytest.mark.parametrize("path", (
+    "README.md", "dts/README.md", "guests/README.md", "docs/monitor.md", "docs/guide.md",
+    "docs/trace.md", "docs/explorer.md", "tests/README.md",
+    *(str(path.relative_to(REPO)) for path in REPO.glob("guests/labs/**/README.md"))))
 def test_links(path):
     """What is linked to is there; so is, in a C source, each name that stands behind a link."""
     for target, names in re.findall(r"\]\((?!http)([^)#]+)[^)]*\)((?:,? `\w+`)*)", page(path)):

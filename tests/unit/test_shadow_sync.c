@@ -390,7 +390,7 @@ static void copy_on_write(void **state)
 {
 	(void)state;
 
-	for (unsigned i = 0; i < 2 * SHADOW_POLICIES; i++) {
+	for (unsigned i = 0; i < 2 * SHADOW_CACHING; i++) {
 		enum shadow_policy policy = (enum shadow_policy)(i / 2);
 		uint64_t offset = i % 2 ? KIB(4) : 0; /* by 4 KiB, or by 2 MiB */
 		struct regime r = kernel(ATP_MODE_SV39), u = user(ATP_MODE_SV39);
