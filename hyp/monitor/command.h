@@ -43,6 +43,9 @@ extern const struct command machine_commands[], vm_commands[], vcpu_commands[], 
 /* "VM.N", in @to. Returns @to. */
 const char *vcpu_name(const struct vcpu *v, char to[VCPU_NAME]);
 
+/* A value of @a: the shadow policy of @vm's description; none where it has no shadows. */
+void answer_policy(const struct vm *vm, struct answer *a);
+
 /* The @index-th command of all, or NULL. */
 const struct command *command_at(unsigned index);
 

@@ -118,9 +118,7 @@ static void show_state(const struct vm *vm, struct answer *a)
 	answer_bool(a, t && atomic_load(&t->stops));
 	put_paused_by(t, a);
 	answer_text(a, vm->way->backend->name);
-	answer_text(a, vm->way->shares_table
-			       ? shadow_policy_names[vm->config.choices.word[CHOICE_SHADOW_POLICY]]
-			       : "none");
+	answer_policy(vm, a);
 	answer_number(a, host.timebase);
 }
 

@@ -160,9 +160,12 @@ static const char *shadow_reason(const struct shadow_seen *s, const struct expla
 		return "none yet: the vcpu has no root for this satp and mode";
 	if (!s->entry)
 		return "none yet: made at the first fault here since the last fence or eviction";
+	if (s->is_state)
+		return "of the vcpu's state page, which patched code alone uses";
+	if (s->is_old && allows)
+		return "from before what the guest has now: good until its fence";
 	if (e->why != EXPLAIN_WORKS)
-		return allows ? "from before what the guest has now: good until its fence"
-			      : "doesn't allow it either";
+		return allows ? "allows what the guest's tables don't" : "doesn't allow it either";
 	if (s->is_copy && !(s->entry & PTE_R))
 		return "of a patched copy that is executed in the page's place";
 	if (allows)

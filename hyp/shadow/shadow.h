@@ -290,9 +290,10 @@ struct shadow_seen {
 	bool is_leaf;
 	bool is_protected; /* the guest's page is a table that is write-protected, */
 	bool is_copy;	   /* or executed from a patched copy */
+	bool is_state;	   /* .entry maps the vcpu's state page, and nothing of the guest's */
+	bool is_old;	   /* on the way to it the guest's tables say something else by now */
 	unsigned level;	   /* of .entry */
 	pte_t entry;	   /* the last that is there; not valid: none */
-	pte_t seen;	   /* the guest's entry that it was made from; 0 in Bare mode, or of a part */
 };
 struct shadow_seen shadow_look(struct shadow *s, const struct shadow_view *w,
 			       const struct regime *r, gva_t at);

@@ -306,6 +306,18 @@ static const struct shadow_table *root_of(const struct shadow_state *st,
 	return NULL;
 }
 
+/* Whether what entry @index of @t was made from isn't the guest's any more. That A or D has been
+ * set since takes nothing away. */
+static bool is_old(const struct shadow_table *t, unsigned index)
+{
+	pte_t seen = t->seen[index], now;
+
+	if (!table_mirrors(t))
+		return false;
+	now = __atomic_load_n(&t->guest[index], __ATOMIC_RELAXED);
+	return ((seen ^ now) & ~(PTE_A | PTE_D)) || (seen & ~now);
+}
+
 static struct shadow_seen look(const struct shadow_state *st, const struct shadow_table *root,
 			       gva_t at)
 {
@@ -318,13 +330,14 @@ static struct shadow_seen look(const struct shadow_state *st, const struct shado
 
 		seen.level = t->key.level;
 		seen.entry = entry_in_use(t, index) ? t->hw[index] : 0;
-		seen.seen = seen.entry ? t->seen[index] : 0;
+		seen.is_old |= seen.entry && is_old(t, index);
 		seen.is_leaf = pte_is_leaf(seen.entry);
 		if (!seen.entry || !seen.is_leaf) {
 			t = seen.entry ? shadow_child(t, index) : NULL;
 			continue;
 		}
-		if (shadow_is_state_leaf(st, t, seen.entry))
+		seen.is_state = shadow_is_state_leaf(st, t, seen.entry);
+		if (seen.is_state)
 			break;
 		gfn = shadow_gfn_of(st, gpa(shadow_leaf_base(t, index).v +
 					    (at.v & (pt_span(t->key.level) - 1))));

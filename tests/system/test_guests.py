@@ -289,10 +289,15 @@ def test_embedded(name, backend):
 
 
 @pytest.mark.parametrize("vm", ("one", "three"))
-def test_backends_take_turns_on_a_hart(vm):
+def test_backends_take_turns_on_a_hart(vm, tmp_path):
     """From a hext vcpu straight to a depriv one and back: neither finds the other's mode."""
-    run = launch("dts/sharing.dts", "--vm", vm, "--backend", "depriv", limit=20)
-    assert run.status == 0 and run.out.count("| That is enough.") == 2, (run.err, run.out[-800:])
+    logs = {name: tmp_path / name for name in ("one", "three")}
+    consoles = [word for name, log in logs.items()
+                for word in ("--console", f"{name}=file:{log}")]
+    run = launch("dts/sharing.dts", "--vm", vm, "--backend", "depriv", *consoles, limit=20)
+    assert run.status == 0, (run.err, run.out[-800:])
+    for log in logs.values():
+        assert log.read_bytes().endswith(b"That is enough.\n"), log.read_bytes()[-800:]
 
 
 def test_embedded_hello_says_who_it_is():

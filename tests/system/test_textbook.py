@@ -18,11 +18,17 @@ def gpa(page):
     return BASE + page * PAGE
 
 
-def xlate(machine, vm, page):
-    """Where @page leads, by the tables and by the shadow (None: nowhere yet)."""
+def xlate(machine, vm, page, is_old=False):
+    """Where @page leads, by the tables and by the shadow (None: nowhere yet).
+
+    @is_old: the shadow has what the tables said before.
+    """
     about = machine.ask("xlate", vm, hex(page * PAGE))["about"]
     assert about["works"], about
-    entry = int((about["shadow"] or {}).get("entry") or "0", 16)
+    shadow = about["shadow"] or {"why": ""}
+    entry = int(shadow.get("entry") or "0", 16)
+    assert is_old == shadow["why"].startswith("from before what the guest has now"), about
+    assert not entry or is_old != (shadow["why"] == "composed of both"), about
     return (int(about["gpa"], 16), int(about["hpa"], 16),
             (entry >> 10 << 12) if entry & 1 else None)
 
@@ -47,7 +53,7 @@ def test_textbook(args, between, tmp_path):
         shadows = [shadow for _, _, shadow in homes[0]]
         assert shadows == (frames[:3] if between else 3 * [None])
         machine.next()
-        at, new, shadow = xlate(machine, "first", 7)
+        at, new, shadow = xlate(machine, "first", 7, between == "old")
         assert at == gpa(200) and new not in frames
         assert shadow == (frames[0] if between == "old" else None)
         machine.next()

@@ -138,7 +138,7 @@ function drawTraceView(name, View, mount) {
     if (!trace)
         return;
     options($(`${name}-trace`), state.traces.map(({ header, events }) =>
-        `${header.vm}, ${header.backend}, ${header.policy ?? ""}: ` +
+        [header.vm, header.backend, header.policy].filter(Boolean).join(", ") + ": " +
         count(events.length, "event")), state.trace);
     if (state[name]?.trace === trace)
         return;

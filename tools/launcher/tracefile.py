@@ -80,8 +80,8 @@ class Text(Jsonl):
 
     def __init__(self, out, about):
         self.out, self.timebase, self.first = out, about["timebase"], None
-        out.write(f"trace of {about['vm']}: backend {about['backend']}, policy {about['policy']},"
-                  f" time in s\n")
+        policy = f", policy {about['policy']}" if about["policy"] else ""
+        out.write(f"trace of {about['vm']}: backend {about['backend']}{policy}, time in s\n")
 
     def event(self, event):
         if self.first is None:
