@@ -166,6 +166,11 @@ class Machine:
     def reaches(self, name, state):
         self.until(lambda: self.state(name) == state)
 
+    def pause(self, name):
+        """Pause @name; return when none of its vcpus is on a hart any more."""
+        self.ask(f"vm pause {name}")
+        self.until(lambda: all(row["place"] == "off" for row in self.ask(f"vcpu list {name}")))
+
     def ran(self):
         """For each VM, how long its vcpus ran so far, in ms of the machine's."""
         sums = dict.fromkeys(self.vms, 0)
