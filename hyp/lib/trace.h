@@ -46,6 +46,7 @@ enum trace_member {
 	TRACE_HPA,
 	TRACE_LEVEL,
 	TRACE_ENTRY,
+	TRACE_IN, /* the gpa of the guest's table that the entry is in, or stands for one of */
 	TRACE_ASID,
 	TRACE_ATP, /* satp, as the guest has it */
 	TRACE_VALUE,
@@ -95,7 +96,7 @@ struct trace_slot {
 	_Atomic uint64_t word[TRACE_WORDS]; /* the event, but for .n */
 };
 
-#define TRACE_SLOTS  15000
+#define TRACE_SLOTS  14000
 #define TRACE_BREAKS 8
 #define TRACE_VCPUS  8
 

@@ -142,9 +142,9 @@ static const struct {
 	[TRACE_CAUSE] = { "cause", CAUSE }, [TRACE_PC] = { "pc", HEX },
 	[TRACE_AT] = { "at", HEX },	    [TRACE_GPA] = { "gpa", HEX },
 	[TRACE_HPA] = { "hpa", HEX },	    [TRACE_LEVEL] = { "level", NUMBER },
-	[TRACE_ENTRY] = { "entry", HEX },   [TRACE_ASID] = { "asid", NUMBER },
-	[TRACE_ATP] = { "satp", HEX },	    [TRACE_VALUE] = { "value", HEX },
-	[TRACE_BYTES] = { "bytes", HEX },
+	[TRACE_ENTRY] = { "entry", HEX },   [TRACE_IN] = { "table", HEX },
+	[TRACE_ASID] = { "asid", NUMBER },  [TRACE_ATP] = { "satp", HEX },
+	[TRACE_VALUE] = { "value", HEX },   [TRACE_BYTES] = { "bytes", HEX },
 };
 
 /* Interrupts come after the 32 exceptions. */
@@ -179,10 +179,11 @@ static void put_optional(struct answer *a, const char *s)
 }
 
 static const struct column json_columns[] = {
-	{ "n", 0 },	{ "time", 0 },	{ "hart", 0 },	{ "vcpu", 0 }, { "instret", 0 },
-	{ "event", 0 }, { "cause", 0 }, { "pc", 0 },	{ "at", 0 },   { "gpa", 0 },
-	{ "hpa", 0 },	{ "level", 0 }, { "entry", 0 }, { "asid", 0 }, { "satp", 0 },
-	{ "value", 0 }, { "bytes", 0 }, { "stage", 0 }, { "why", 0 },  { "dropped", 0 },
+	{ "n", 0 },	  { "time", 0 },  { "hart", 0 },  { "vcpu", 0 },  { "instret", 0 },
+	{ "event", 0 },	  { "cause", 0 }, { "pc", 0 },	  { "at", 0 },	  { "gpa", 0 },
+	{ "hpa", 0 },	  { "level", 0 }, { "entry", 0 }, { "table", 0 }, { "asid", 0 },
+	{ "satp", 0 },	  { "value", 0 }, { "bytes", 0 }, { "stage", 0 }, { "why", 0 },
+	{ "dropped", 0 },
 };
 #define JSON_COLUMNS (sizeof(json_columns) / sizeof(json_columns[0]))
 

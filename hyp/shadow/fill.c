@@ -50,13 +50,17 @@ static COLD void tell_fill(const struct request *q, struct place p, const uint64
 			   enum trace_why why)
 {
 	pte_t e = p.t->hw[p.index];
-	const struct trace_value values[] = { { TRACE_AT, q->at.v },
-					      { TRACE_HPA, pte_address(e) },
-					      { TRACE_LEVEL, p.t->key.level },
-					      { TRACE_ENTRY, e },
-					      { TRACE_GPA, to ? *to : 0 } };
+	struct trace_value values[6] = { { TRACE_AT, q->at.v },
+					 { TRACE_HPA, pte_address(e) },
+					 { TRACE_LEVEL, p.t->key.level },
+					 { TRACE_ENTRY, e } };
+	unsigned n = 4;
 
-	trace_add(TRACE_FILL, why, values, to ? 5 : 4);
+	if (to)
+		values[n++] = (struct trace_value){ TRACE_GPA, *to };
+	if (table_mirrors(p.t))
+		values[n++] = (struct trace_value){ TRACE_IN, p.t->key.base };
+	trace_add(TRACE_FILL, why, values, n);
 }
 
 static void link(const struct request *q, struct place p, pte_t seen, struct shadow_table *child)

@@ -132,6 +132,7 @@ export function trace(pages = 120, backend = "depriv") {
         say("exit", { cause: 13, pc: "0xffffffff80001234", at: hex(at), why: "load-page" });
         say("fault", { cause: 13, pc: "0xffffffff80001234", at: hex(at) });
         say("fill", { at: hex(at), gpa: hex(to), hpa: hex(to + HOST), level: 0, stage,
+            table: stage === "shadow" ? hex(TABLE_AT) : undefined,
             entry: hex(pte(to + HOST, page % 4 ? LEAF : LEAF & ~4n)), why: "page" });
         say("enter", { pc: "0xffffffff80001234" });
         if (page % 20 === 19 && stage === "shadow") {

@@ -162,6 +162,11 @@ def test_pagewalk_depriv(policy, tmp_path):
              if event["stage"] == "shadow" and event["why"] == "page"}
     assert fills["0x1000201238"] == "0x8023d000"
     assert fills["0x1000412340"] == "0x80600000"
+    # From the root that satp names down, each entry stands for one of the table above's choice.
+    way = [(event["level"], event["table"], event["gpa"]) for event in of_kind(told, "fill")
+           if event.get("at") == "0x1000201238" and "table" in event]
+    assert way == [(2, "0x8023c000", "0x8023e000"), (1, "0x8023e000", "0x8023f000"),
+                   (0, "0x8023f000", "0x8023d000")]
     # The 1 GiB leaf's part has a shadow already: that of Bare mode, which allows the same.
     assert [event["why"] for event in of_kind(told, "fill") if event.get("at") == "0x1040654320"][
         -1] == "table"

@@ -3,7 +3,7 @@
 // changed; a page that is no table any more, or an eviction, takes all that its mirror has.
 
 import { address } from "./numbers.js";
-import { decode, span } from "./paging.js";
+import { span } from "./paging.js";
 
 /** Events that change a table, by stage. */
 const CHANGES = {
@@ -32,14 +32,12 @@ export class Replay {
     constructor(trace, stage) {
         this.stage = stage;
         this.changes = changes(trace, stage);
-        this.satps = satps(trace, this.changes);
         this.reset();
     }
 
     reset() {
         this.n = 0;
         this.tables = new Map();
-        this.links = new Map();
         this.size = 0;
     }
 
@@ -49,35 +47,21 @@ export class Replay {
             this.reset();
         while (this.n < n) {
             const event = this.changes[this.n];
-            const satp = this.satps[this.n++];
-            ({ fill: () => this.fill(event, satp), sync: () => this.sync(event),
+            this.n++;
+            ({ fill: () => this.fill(event), sync: () => this.sync(event),
                 unshadow: () => this.unshadow(event), evict: () => this.evict(event),
             })[event.event]();
         }
     }
 
-    /**
-     * Which guest table the shadow's table of this level for this address mirrors: what a fill of
-     * the level above said, under the same satp or, as tables are shared, under any.
-     */
-    baseOf(satp, level, at) {
-        const region = at / span(level + 1);
-        return this.links.get(`${satp}:${level}:${region}`) ??
-            this.links.get(`:${level}:${region}`) ?? null;
-    }
-
-    fill(event, satp) {
+    fill(event) {
         const at = address(this.stage === "G" ? event.gpa : event.at);
         if (at === null)
             return;
         const level = event.level ?? 0;
-        const base = this.stage === "G" ? null : this.baseOf(satp, level, at);
         const first = at & ~(span(level + 1) - 1n);
-        const table = this.table(level, base, first);
+        const table = this.table(level, address(event.table), first);
         this.put(table, Number((at - first) / span(level)), event);
-        if (event.why === "table" && address(event.gpa))
-            for (const space of [satp, ""])
-                this.links.set(`${space}:${level - 1}:${at / span(level)}`, address(event.gpa));
     }
 
     table(level, base, at) {
@@ -103,30 +87,11 @@ export class Replay {
         const gpa = address(event.gpa);
         if (gpa === null || event.why === "same")
             return;
-        const index = Number((gpa & PAGE) / 8n), level = event.level ?? 0;
-        const table = this.tables.get(`${level}:${gpa & ~PAGE}`) ??
-            this.recognise(level, gpa & ~PAGE, index, address(event.entry));
-        if (table?.entries.delete(index)) {
+        const table = this.tables.get(`${event.level ?? 0}:${gpa & ~PAGE}`);
+        if (table?.entries.delete(Number((gpa & PAGE) / 8n))) {
             this.size--;
             table.newest = this.n;
         }
-    }
-
-    /**
-     * A table that was there before the trace began mirrors the guest's at `base` if it has, at
-     * this index, what the guest's entry there said.
-     */
-    recognise(level, base, index, entry) {
-        const table = entry === null ? null : [...this.tables.values()].find((t) =>
-            t.base === null && t.level === level &&
-            address(t.entries.get(index)?.event.gpa) === decode(entry, level).to);
-        if (!table)
-            return null;
-        this.tables.delete(table.id);
-        table.base = base;
-        table.id = `${level}:${base}`;
-        this.tables.set(table.id, table);
-        return table;
     }
 
     /** Where a store lifts the protection the mirror stays. */
@@ -169,18 +134,3 @@ export class Replay {
 }
 
 const order = (a, b) => a < b ? -1 : a > b ? 1 : 0;
-
-/** The satp that each change's vcpu had, as far as the trace has told: "" before. */
-function satps(trace, wanted) {
-    const now = new Map(), found = [];
-    let next = 0;
-    for (const event of trace.events) {
-        if (event.event === "satp")
-            now.set(event.vcpu, event.satp ?? event.value ?? "");
-        if (event === wanted[next]) {
-            found.push(now.get(event.vcpu) ?? "");
-            next++;
-        }
-    }
-    return found;
-}

@@ -64,7 +64,7 @@ const WORDS = {
         : "the guest's page is no table any more: its mirror goes",
     evict: () => "a table makes room",
 };
-const FACTS = ["at", "gpa", "hpa", "level", "entry", "value", "why"];
+const FACTS = ["at", "gpa", "hpa", "level", "entry", "table", "value", "why"];
 
 function said(event, view) {
     if (!event)

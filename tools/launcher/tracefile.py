@@ -25,7 +25,8 @@ WORDS = {
     "exit": "leaves the guest: {cause}|, at pc {pc}|, stval {at}",
     "enter": "goes on| at pc {pc}",
     "fault": "{cause} at {at}|, by the instruction at {pc}|, gpa {gpa}|: {why}",
-    "fill": "{stage}: {why}|, level {level}|, for gva {at}|, gpa {gpa}| to hpa {hpa}|, entry {entry}",
+    "fill": "{stage}: {why}|, level {level}|, of table {table}|, for gva {at}|, gpa {gpa}| to hpa {hpa}"
+            "|, entry {entry}",
     "fence": "the guest fences| by the SBI ({why})|, gva {at}|, {bytes} bytes|, ASID {asid}",
     "satp": "the guest writes satp {satp}",
     "inject": "the guest gets: {cause}|, at pc {pc}|, stval {at}",
