@@ -5,7 +5,9 @@
 #   make debian      the disk of GUEST=debian, build/debian/disk.img; debian-fresh: a new one
 #   make test        every test that CI runs
 #   make stress      Linux under load, minutes in each way to run it
+#   make lab N=3    check a lab of guests/labs (1 to 9)
 #   make bench       bare against Gnomon, in instructions and in time
+#   make build/explorer.html   the explorer, a page that shows walks and traces
 #   make             the hypervisor image, build/gnomon.bin
 #   make help        all targets
 #
@@ -17,7 +19,9 @@ MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := all
 
 include tools/tools.mk
+include tools/explorer/explorer.mk
 include guests/guests.mk
+include guests/labs/labs.mk
 include hyp/hyp.mk
 -include tests/tests.mk
 -include tests/guest/guest.mk

@@ -22,6 +22,7 @@
 #include "hyp/lib/log.h"
 #include "hyp/lib/random.h"
 #include "hyp/lib/string.h"
+#include "hyp/lib/trace.h"
 #include "hyp/mm/image.h"
 #include "hyp/mm/map.h"
 #include "hyp/mm/phys.h"
@@ -243,6 +244,7 @@ void boot_main(uint64_t boot_hart, uint64_t tree)
 	net_init();
 	virtio_net_begin_uplink();
 	alarm_init();
+	trace_probe();
 	ways_probe(host.isa);
 	open_bundle(&bundle);
 	vm_use_bundle(&bundle);

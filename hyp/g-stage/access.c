@@ -3,6 +3,7 @@
  * since the next page may be elsewhere.
  */
 #include "hyp/g-stage/gstage.h"
+#include "hyp/g-stage/table.h"
 
 #include "hyp/lib/string.h"
 #include "hyp/mm/phys.h"
@@ -78,6 +79,23 @@ void gstage_written(struct gstage *gs, gpa_t at, uint64_t bytes)
 		at.v += part;
 		bytes -= part;
 	}
+}
+
+bool gstage_peek(struct gstage *gs, gpa_t at, uint64_t *v)
+{
+	unsigned level;
+	pte_t e;
+
+	if (!gstage_is_ram(gs, at) || !is_aligned(at.v, sizeof(*v)))
+		return false;
+	lock_take(&gs->lock);
+	e = *table_find(gs, at, &level);
+	if (pte_is_valid(e))
+		*v = __atomic_load_n((const uint64_t *)phys_pointer(hpa(
+					     pte_address(e) + (at.v & (pt_span(level) - 1)))),
+				     __ATOMIC_RELAXED);
+	lock_release(&gs->lock);
+	return pte_is_valid(e);
 }
 
 enum err gstage_read(struct gstage *gs, gpa_t at, void *to, uint64_t bytes)

@@ -11,6 +11,7 @@
 #include "hyp/g-stage/table.h"
 
 #include "hyp/lib/string.h"
+#include "hyp/lib/trace.h"
 #include "hyp/mm/phys.h"
 
 #define MEGA_LEVEL 1
@@ -141,14 +142,28 @@ static enum err fill(struct gstage *gs, gpa_t at, pte_t found, unsigned found_le
 	return replace(gs, at, level, to);
 }
 
+static COLD void tell_fill(gpa_t at, const struct gstage_entry *e, pte_t before)
+{
+	const struct trace_value values[] = { { TRACE_GPA, align_down(at.v, pt_span(e->level)) },
+					      { TRACE_HPA, pte_address(e->pte) },
+					      { TRACE_LEVEL, e->level },
+					      { TRACE_ENTRY, e->pte } };
+
+	trace_add(TRACE_FILL, pte_is_valid(before) ? TRACE_COPY : TRACE_DEMAND, values, 4);
+}
+
 /* What *@r says doesn't allow what is wanted: what does is made. */
 static COLD enum err fill_found(struct gstage *gs, gpa_t at, struct gstage_entry *r)
 {
-	enum err e = fill(gs, at, r->pte, r->level);
+	pte_t before = r->pte;
+	enum err e = fill(gs, at, before, r->level);
 
-	if (!e)
-		r->pte = *table_find(gs, at, &r->level);
-	return e;
+	if (e)
+		return e;
+	r->pte = *table_find(gs, at, &r->level);
+	if (trace_wants(TRACE_FILL))
+		tell_fill(at, r, before);
+	return OK;
 }
 
 /* With the lock held: the leaf that allows @want at @at, made if need be. */

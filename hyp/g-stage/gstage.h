@@ -238,6 +238,10 @@ static inline bool gstage_minds_writes(const struct gstage *gs)
 	return gs->fencing->write != NULL;
 }
 
+/* The 8 bytes of RAM at @at, for who looks on: nothing is touched. false: nothing is mapped there, or
+ * it isn't aligned. */
+bool gstage_peek(struct gstage *gs, gpa_t at, uint64_t *v);
+
 /**
  * Copy between the guest's RAM and the hypervisor. Returns OK, or ERR_RANGE/ERR_NOMEM with a part
  * possibly copied.

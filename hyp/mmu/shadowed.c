@@ -28,8 +28,10 @@ static struct shadow_code code_at(struct vcpu *v, gva_t pc)
  */
 static COLD enum mmu_what fetch_fault(struct vcpu *v, gva_t at)
 {
-	struct shadow_answer a =
-		shadow_fault(v->shadow, &v->view, &v->depriv.regime, at, ACCESS_FETCH);
+	struct shadow_answer a;
+
+	v->view.pc = gva(v->frame.pc);
+	a = shadow_fault(v->shadow, &v->view, &v->depriv.regime, at, ACCESS_FETCH);
 
 	if (a.what == SHADOW_NOMEM)
 		return MMU_NOMEM;
@@ -104,6 +106,14 @@ static bool is_on(uint64_t unit)
 	return (csr_read(CSR_SSTATUS) & unit) != 0;
 }
 
+static void let_through(struct vcpu *v, gpa_t to)
+{
+	if (v->shadow->policy == SHADOW_NONE)
+		shadow_step_whole(v->shadow, &v->view);
+	else
+		shadow_unprotect(v->shadow, to);
+}
+
 /* A store to the guest's page table at @to. What can't be carried out is let through: SC, and what
  * is no store that we know. */
 static COLD enum mmu_what unusual_store(struct vcpu *v, const struct insn *i, uint32_t bits, gpa_t to)
@@ -118,7 +128,7 @@ static COLD enum mmu_what unusual_store(struct vcpu *v, const struct insn *i, ui
 		if (why != MMU_RESUME)
 			return why;
 	}
-	shadow_unprotect(v->shadow, to);
+	let_through(v, to);
 	return MMU_RESUME;
 }
 
@@ -173,7 +183,10 @@ static enum mmu_what load(struct vcpu *v, gpa_t to)
 		return fetched;
 	i = insn_recall(&v->memo, bits);
 	if (i->kind != INSN_LOAD || i->is_float || !is_all(v, i, bits)) {
-		shadow_unpatch(v->shadow, to);
+		if (v->shadow->policy == SHADOW_NONE)
+			shadow_step_whole(v->shadow, &v->view);
+		else
+			shadow_unpatch(v->shadow, to);
 		return MMU_RESUME;
 	}
 	pin = gstage_pin(v->gstage);

@@ -206,14 +206,16 @@ void answer_row(struct answer *a)
 		text_put(&a->text, '{');
 	a->rows++;
 	a->column = 0;
+	a->has_field = false;
 }
 
 static void begin_json_field(struct answer *a, const struct column *c)
 {
 	if (is_list(a))
 		return;
-	if (a->column)
+	if (a->has_field)
 		text_put(&a->text, ',');
+	a->has_field = true;
 	put_quoted(a, c->name, strlen(c->name));
 	text_put(&a->text, ':');
 }
@@ -273,6 +275,27 @@ void answer_none(struct answer *a)
 	put_field(a, none, strlen(none), false);
 }
 
+void answer_bool(struct answer *a, bool v)
+{
+	static const char *const words[2][2] = { { "no", "yes" }, { "false", "true" } };
+	const char *word = words[is_json(a)][v];
+
+	put_field(a, word, strlen(word), false);
+}
+
+void answer_skip(struct answer *a)
+{
+	if (!is_json(a))
+		answer_none(a);
+	else if (takes_field(a))
+		a->column++;
+}
+
+size_t answer_left(const struct answer *a)
+{
+	return a->is_error || a->truncated ? 0 : a->text.room - a->text.n;
+}
+
 static void put_formatted(struct answer *a, bool is_string, const char *format, uint64_t v,
 			  uint64_t w)
 {
@@ -313,6 +336,28 @@ void answer_counts(struct answer *a, const struct answer_count *counts, unsigned
 	put_field(a, t.to, t.n, false);
 }
 
+void answer_object(struct answer *a, const struct answer_member *members, unsigned n)
+{
+	char some[FIELD_MOST];
+	struct text t = { .to = some, .room = sizeof(some) };
+	bool json = is_json(a);
+
+	if (json)
+		text_put(&t, '{');
+	for (const struct answer_member *m = members; m < members + n; m++) {
+		const char *begin = m > members ? json ? "," : ", " : "";
+
+		if (m->text)
+			text_format(&t, json ? "%s\"%s\":\"%s\"" : "%s%s %s", begin, m->name,
+				    m->text);
+		else
+			text_format(&t, json ? "%s\"%s\":%lu" : "%s%s %lu", begin, m->name, m->n);
+	}
+	if (json)
+		text_put(&t, '}');
+	put_field(a, t.to, t.n, false);
+}
+
 void answer_error(struct answer *a, const char *format, ...)
 {
 	char some[256];
@@ -332,6 +377,25 @@ void answer_error(struct answer *a, const char *format, ...)
 	}
 }
 
+/* What goes beside it must fit, or the answer is as without. */
+void answer_about(struct answer *a, const struct column *columns, unsigned n, unsigned per_line)
+{
+	if (a->is_error || !a->columns)
+		return;
+	close_row(a);
+	if (is_json(a) && !a->is_record)
+		text_put(&a->text, ']');
+	if (a->truncated || a->text.full)
+		return;
+	a->row_at = a->text.n;
+	a->has_about = true;
+	a->column = 0;
+	a->has_field = false;
+	if (is_json(a))
+		text_add(&a->text, ",\"about\":");
+	answer_record(a, columns, n, per_line);
+}
+
 static void end_result(struct answer *a)
 {
 	bool is_empty;
@@ -340,7 +404,7 @@ static void end_result(struct answer *a)
 		close_row(a);
 	is_empty = !a->columns || (a->is_record && a->truncated && !a->is_nested);
 	a->text.room = a->room;
-	if (is_json(a) && is_empty)
+	if (is_json(a) && !a->has_about && is_empty)
 		text_add(&a->text, "null");
 	else if (is_json(a) && !a->is_record)
 		text_put(&a->text, ']');

@@ -215,7 +215,7 @@ static enum err exits_switch(struct vm *vm, bool on)
 
 		if (e)
 			return e;
-		vcpu_kick(vm->vcpus[id], VCPU_REQ_VECTOR);
+		vcpu_kick(vm->vcpus[id], VCPU_REQ_WATCH);
 	}
 	return OK;
 }

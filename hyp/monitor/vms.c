@@ -61,10 +61,17 @@ static const char *or_none(const char *s)
 	return s ? s : "none";
 }
 
+void answer_policy(const struct vm *vm, struct answer *a)
+{
+	if (vm->way->shares_table)
+		answer_text(a, shadow_policy_names[vm->config.choices.word[CHOICE_SHADOW_POLICY]]);
+	else
+		answer_none(a);
+}
+
 static void show(const struct arguments *args, struct answer *a)
 {
 	struct vm *vm = args->vm;
-	bool shadows = vm->way->shares_table;
 
 	answer_record(a, show_columns, sizeof(show_columns) / sizeof(show_columns[0]), 1);
 	answer_text(a, vm->config.name);
@@ -77,7 +84,7 @@ static void show(const struct arguments *args, struct answer *a)
 	answer_number(a, vm->pool.frames * KIB_A_FRAME);
 	answer_number(a, vm->fixed.frames * KIB_A_FRAME);
 	answer_text(a, vm->way->backend->name);
-	answer_text(a, or_none(shadows ? shadow_policy_names[vm->shadow.policy] : NULL));
+	answer_policy(vm, a);
 	answer_text(a, or_none(vm->gstage.mode ? vm->gstage.mode->name : NULL));
 	answer_number(a, vm->gstage.demand_fills);
 	answer_number(a, vm->gstage.cow_copies);

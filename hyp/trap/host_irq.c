@@ -24,6 +24,8 @@ enum outcome host_irq_software(struct vcpu *v)
 {
 	csr_clear(CSR_SIP, IRQ_BIT(IRQ_SSI));
 	fence_all();
+	if (v)
+		vcpu_tell_regime(v);
 	if (sched_was_called() && v)
 		atomic_fetch_or(&v->requests, VCPU_REQ_SCHED);
 	return OUTCOME_RESUME;

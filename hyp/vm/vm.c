@@ -260,6 +260,20 @@ static enum err with_lock(struct vm *vm, enum err (*act)(struct vm *vm))
 	return e;
 }
 
+bool vm_hold(struct vm *vm)
+{
+	lock_take(&vm_lock);
+	if (atomic_load(&vm->state) != VM_STOPPED)
+		return true;
+	lock_release(&vm_lock);
+	return false;
+}
+
+void vm_release(void)
+{
+	lock_release(&vm_lock);
+}
+
 enum err vm_start(struct vm *vm)
 {
 	return with_lock(vm, start_stopped);

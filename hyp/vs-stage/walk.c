@@ -51,22 +51,30 @@ static bool pbmt_is_reserved(pte_t e, const struct regime *r)
 	return (e & PTE_PBMT) && (!r->pbmt || (e & PTE_PBMT) == PTE_PBMT);
 }
 
-/* Step 3, 4 and 5: reserved encodings. */
-static bool entry_is_reserved(pte_t e, const struct regime *r, unsigned level)
+/* Step 3, 4 and 5. */
+enum vsstage_flaw vsstage_flaw(pte_t e, const struct regime *r, unsigned level)
 {
+	if (!pte_is_valid(e))
+		return VSSTAGE_INVALID;
 	if ((e & PTE_W) && !(e & PTE_R))
-		return true;
+		return VSSTAGE_WRITE_ONLY;
 	if (e & PTE_RESERVED)
-		return true;
-	if (!pte_is_leaf(e))
-		return level == 0 || (e & (PTE_D | PTE_A | PTE_U | PTE_PBMT | PTE_N)) != 0;
-	return napot_is_reserved(e, r, level) || pbmt_is_reserved(e, r) ||
-	       !is_aligned(pte_address(e), pt_span(level));
+		return VSSTAGE_RESERVED_BITS;
+	if (!pte_is_leaf(e)) {
+		if (e & (PTE_D | PTE_A | PTE_U | PTE_PBMT | PTE_N))
+			return VSSTAGE_POINTER_BITS;
+		return level == 0 ? VSSTAGE_POINTER_TOO_LOW : VSSTAGE_SOUND;
+	}
+	if (napot_is_reserved(e, r, level))
+		return VSSTAGE_NAPOT;
+	if (pbmt_is_reserved(e, r))
+		return VSSTAGE_PBMT;
+	return is_aligned(pte_address(e), pt_span(level)) ? VSSTAGE_SOUND : VSSTAGE_MISALIGNED;
 }
 
 enum vsstage_kind vsstage_kind(pte_t e, const struct regime *r, unsigned level)
 {
-	if (!pte_is_valid(e) || entry_is_reserved(e, r, level))
+	if (vsstage_flaw(e, r, level) != VSSTAGE_SOUND)
 		return VSSTAGE_FAULT;
 	return pte_is_leaf(e) ? VSSTAGE_LEAF : VSSTAGE_TABLE;
 }

@@ -316,7 +316,7 @@ static const char *compare_walk(const struct oracle_answer *o, const struct walk
 	return s->result == WALK_OK && s->at.v == o->gpa ? NULL : "the walk's gpa";
 }
 
-static void explain(const struct query *q, const struct oracle_answer *o,
+static void report(const struct query *q, const struct oracle_answer *o,
 		    const struct fake_access *a, const struct walk *s)
 {
 	fprintf(stderr,
@@ -376,7 +376,7 @@ static void ask(const struct query *q)
 		wrong = world_compare(before, after, q->r.adue);
 	}
 	if (wrong) {
-		explain(q, &o, &a, &s);
+		report(q, &o, &a, &s);
 		world_fail(&v.w, wrong);
 	}
 	count(q, &o, &a);
@@ -657,7 +657,7 @@ static void begin(void)
 		v.view[i].vcpu = i;
 	}
 	v.w.gs.harts = (1 << VCPUS) - 1;
-	if (shadow_init(&v.shadow, &v.w.gs, (enum shadow_policy)below(SHADOW_POLICIES), false) != OK)
+	if (shadow_init(&v.shadow, &v.w.gs, (enum shadow_policy)below(SHADOW_CACHING), false) != OK)
 		world_fail(&v.w, "no shadows");
 	if (chance(30))
 		v.shadow.state->tables_max = FEW_TABLES;

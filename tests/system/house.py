@@ -143,6 +143,13 @@ class Machine:
         self.socket.settimeout(60)
         self.lines = self.socket.makefile("rwb")
 
+    def disconnect(self):
+        """Let others speak with the monitor; there is room for one."""
+        if self.socket:
+            self.lines.close()
+            self.socket.close()
+        self.socket = None
+
     def say(self, line):
         """Give the monitor one line, of any bytes; return its answer."""
         if not self.socket:
@@ -167,6 +174,11 @@ class Machine:
     def reaches(self, name, state):
         self.until(lambda: self.state(name) == state)
 
+    def pause(self, name):
+        """Pause @name; return when none of its vcpus is on a hart any more."""
+        self.ask(f"vm pause {name}")
+        self.until(lambda: all(row["place"] == "off" for row in self.ask(f"vcpu list {name}")))
+
     def ran(self):
         """For each VM, how long its vcpus ran so far, in ms of the machine's."""
         sums = dict.fromkeys(self.vms, 0)
@@ -180,6 +192,8 @@ class Machine:
 
     def quit(self):
         """The operator ends the machine; that is success."""
+        if not self.socket:
+            self.connect()
         self.lines.write(b"quit\n")
         self.lines.flush()
         assert self.process.wait(20) == 0, self.output()[-2000:]

@@ -14,14 +14,14 @@
 # Consoles of the tests that type are kept in build/tests/system/.
 
 SYSTEM_TESTS_NEED = build/gnomon.bin $(GUEST_BINS) $(GUESTS) $(GUEST_TESTS) $(GUEST_EXITS) \
-	$(LINUX_GUEST) $(LINUX_MODULES)
+	$(LAB_ELFS) $(LINUX_GUEST) $(LINUX_MODULES) build/explorer.html
 
 .PHONY: test test-built test-system test-debian churn
-test: setup-test
+test: setup-test setup-explorer
 	@tools/setup qemu10 || echo "test: going on without QEMU 10" >&2
 	@$(MAKE) --no-print-directory test-built
 
-test-built: test-house test-unit test-oracle test-system
+test-built: test-house test-unit test-oracle test-explorer-built test-system
 
 test-system: $(SYSTEM_TESTS_NEED)
 	@KERNEL=$(KERNEL) INITRD=$(INITRD) tests/run-tests -m "not debian" $(if $(K),-k "$(K)")

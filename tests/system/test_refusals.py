@@ -24,7 +24,7 @@ HELLO_ELF = BUILD / "guests/hello.elf"
     ["--no-such-option"], [], ["--vcpus", "0", "--guest", "hello"], ["--vcpus", "two"],
     ["--memory", "much", "--guest", "hello"], ["--timeout", "-1", "--guest", "hello"],
     ["--gstage-mode", "sv32x4", "--guest", "hello"],
-    ["--backend", "kvm", "--guest", "hello"], ["--shadow-policy", "none", "--guest", "hello"],
+    ["--backend", "kvm", "--guest", "hello"], ["--shadow-policy", "never", "--guest", "hello"],
     ["--patch", "maybe", "--guest", "hello"],
     ["--kernel", str(HELLO), "--harts", "2", "--icount"],
     ["--kernel", str(HELLO), "--weight", "0"], ["--kernel", str(HELLO), "--weight", "10001"],
@@ -132,7 +132,7 @@ DESCRIPTIONS = {
     "unknown backend": (f'/dts-v1/; / {{ vms {{ a {{ {GOOD_VM} backend = "kvm"; }}; }}; }};',
                         "backend is \"kvm\"; known: auto, hext, depriv"),
     "unknown policy": (f'/dts-v1/; / {{ vms {{ a {{ {GOOD_VM} shadow-policy = "x"; }}; }}; }};',
-                       "shadow-policy is \"x\"; known: trap, unsync, lazy"),
+                       "shadow-policy is \"x\"; known: trap, unsync, lazy, none"),
     "patch a flag": (f'/dts-v1/; / {{ vms {{ a {{ {GOOD_VM} patch; }}; }}; }};',
                      "patch takes a string"),
     "unknown SBI extension": (f'/dts-v1/; / {{ vms {{ a {{ {GOOD_VM} sbi-mask = "x"; }}; }}; }};',
@@ -236,7 +236,7 @@ def test_no_h_extension(asked):
     refused(launch(*asked, "--cpu", "rv64,h=false"), UNAVAILABLE, "no H-extension")
 
 
-@pytest.mark.parametrize("option", ("backend=kvm", "backend", "backend=", "shadow-policy=none",
+@pytest.mark.parametrize("option", ("backend=kvm", "backend", "backend=", "shadow-policy=never",
                                     "patch=yes", "patchy=on"))
 def test_option_of_gnomon(option):
     run = launch("--guest", "hello", "--hyp-append", option)

@@ -153,16 +153,18 @@ static void lists(void **state)
 	assert_string_equal(run("harts"), "hart    id  runs               load    switches\n"
 					  "   0     0  a.0                 0.0           3\n"
 					  "   1     0  -                   0.0           3\n");
-	assert_non_null(strstr(run("vm show lin.ux"), "\nshadows       trap\n"));
-	assert_non_null(strstr(run("vm show a"), "\nshadows       none\n"));
+	/* What its description says, before there are any shadows, too. */
+	vms[2]->config.choices.word[CHOICE_SHADOW_POLICY] = SHADOW_NONE;
+	assert_non_null(strstr(run("vm show lin.ux"), "\nshadows       none\n"));
+	assert_non_null(strstr(run("vm show a"), "\nshadows       -\n"));
 	assert_non_null(strstr(run("mem"), "\n(gnomon)"));
 	assert_non_null(strstr(run("version"), "gnomon   0.4\n"));
 	assert_non_null(strstr(run("help"), "\nvcpu regs VM[.N] "));
 	assert_string_equal(run("help vm st"), "error: no command begins with \"vm st\"; "
 					       "`help` lists them\n");
 	assert_string_equal(run("help vm stop"),
-			    "usage                               help\n"
-			    "vm stop VM                          cut its power\n");
+			    "usage                                     help\n"
+			    "vm stop VM                                cut its power\n");
 	run("log");
 	assert_false(a.is_error);
 	memset(vms, 0, sizeof(vms));
@@ -191,6 +193,38 @@ static void registers(void **state)
 	assert_non_null(strstr(run_in(ANSWER_JSON, "vcpu regs a"), "\"satp\":\"0x3\"}"));
 	assert_string_equal(run("vcpu regs lin"), "error: \"lin\" isn't a VM's name, or VM.N for "
 						  "its vcpu N; usage: vcpu regs VM[.N]\n");
+}
+
+static void translations(void **state)
+{
+	static const struct frame_range ram = { UINT64_C(0x80000000), MIB(32) };
+	struct vm *vm = vms[2];
+	bool changed;
+	(void)state;
+
+	assert_string_equal(run("xlate a 0"), "error: a is stopped: it has no memory\n");
+	assert_string_equal(run("xlate a 0x1z"),
+			    "error: \"0x1z\" isn't an address in hexadecimal; usage: xlate VM[.N] "
+			    "GVA [r|w|x] [user|kernel]\n");
+	fake_ram(ram.base, ram.bytes);
+	assert_int_equal(frame_add_ram(ram, NULL, 0, true), OK);
+	vm->pool.owner = 7;
+	assert_int_equal(gstage_init(&vm->gstage, &gstage_modes[GSTAGE_SV39X4], &vm->pool,
+				     gpa(ram.base), MIB(4)),
+			 OK);
+	vm->vcpus[1]->gstage = &vm->gstage;
+	vm->vcpus[1]->shadow = &vm->shadow;
+	assert_int_equal(gstage_touch(&vm->gstage, gpa(ram.base), ACCESS_STORE, &changed), OK);
+	run("xlate lin.ux.1 80000123 w user");
+	assert_non_null(strstr(answered, "\n  1  G          2  0000000080000123      2  "));
+	assert_non_null(strstr(answered, "  da-u xwrv  "));
+	assert_non_null(strstr(answered, "rwx\nvm            lin.ux\n"));
+	assert_non_null(strstr(answered, "\naccess        store\nmode          user\n"));
+	assert_non_null(strstr(answered, "\nbytes         2097152\n"));
+	assert_non_null(strstr(answered, "\nshadow        why none yet: the vcpu has no root "));
+	run_in(ANSWER_JSON, "xlate lin.ux.1 ffffffffffffffff x");
+	assert_non_null(strstr(answered, "\"result\":[],\"about\":{\"vm\":\"lin.ux\",\"vcpu\":1,"));
+	assert_non_null(strstr(answered, "\"works\":false,\"cause\":1,\"gpa\":null,"));
 }
 
 /* Every name that the longest VM of a bundle can have, and every VM there can be. */
@@ -261,7 +295,7 @@ static void exits_counted(void **state)
 	assert_string_equal(run("exits lin.ux on"), "");
 	assert_true(latency_is_on(v));
 	assert_false(latency_is_on(&played.vcpu[0][0]));
-	assert_int_equal(v->requests, VCPU_REQ_VECTOR);
+	assert_int_equal(v->requests, VCPU_REQ_WATCH);
 	latency_enter(v, 5); /* it wasn't away */
 	latency_leave(v, EXIT_ROW(CAUSE_ECALL_VS, 0), 100);
 	latency_enter(v, 100);
@@ -291,7 +325,9 @@ static void completion(void **state)
 	static const struct {
 		const char *line, *common, *list;
 	} rows[] = {
-		{ "", "", "vm  vcpu  mem  top  exits  harts  nets  help  log  version  quit" },
+		{ "", "",
+		  "vm  vcpu  xlate  map  mem  top  exits  harts  nets  trace  step  break  help  log  "
+		  "version  quit" },
 		{ "v", "", "vm  vcpu  version" },
 		{ "vc", "pu ", "vcpu" },
 		{ "vm s", "", "show  start  stop" },
@@ -312,6 +348,9 @@ static void completion(void **state)
 		{ "exits o", "", "on  off" },
 		{ "exits a r", "eset ", "reset" },
 		{ "exits on ", "", "" },
+		{ "trace ", "", "read  a  lin.ux" },
+		{ "trace a o", "", "on  off" },
+		{ "trace a on f", "", "fault  fill  fence" },
 		{ "top ", "once ", "once" },
 		{ "quit ", "", "" },
 		{ "help", " ", "help" },
@@ -570,11 +609,11 @@ static void every_command(void **state)
 	(void)state;
 
 	for (; (c = command_at(n)) != NULL; n++) {
-		assert_true(strlen(c->usage) <= 34);
+		assert_true(strlen(c->usage) <= 40);
 		assert_true(strlen(c->help) > 0 && strlen(c->usage) + strlen(c->help) < 100);
 		assert_non_null(c->run);
 	}
-	assert_int_equal(n, 21);
+	assert_int_equal(n, 28);
 }
 
 int main(void)
@@ -584,6 +623,7 @@ int main(void)
 		cmocka_unit_test_setup(life_cycle, set_up),
 		cmocka_unit_test_setup(lists, set_up),
 		cmocka_unit_test_setup(registers, set_up),
+		cmocka_unit_test_setup(translations, set_up),
 		cmocka_unit_test_setup(many_vms, set_up),
 		cmocka_unit_test_setup(rates, set_up),
 		cmocka_unit_test_setup(exits_counted, set_up),

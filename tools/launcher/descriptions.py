@@ -45,7 +45,7 @@ class Description:
 # What is chosen by a word, in a description, a bundle and among Gnomon's own options alike.
 CHOICES = {
     "backend": ("auto", "hext", "depriv"),
-    "shadow-policy": ("trap", "unsync", "lazy"),
+    "shadow-policy": ("trap", "unsync", "lazy", "none"),
     "patch": ("on", "off"),
     "rng": ("on", "off"),
     "balloon": ("off", "on"),

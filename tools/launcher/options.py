@@ -54,6 +54,13 @@ def positive(kind):
     return parse
 
 
+def seconds(text):
+    value = float(text)
+    if not 0 <= value < float("inf"):
+        raise ValueError
+    return value
+
+
 def names(value):
     return [name for name in value.split(",") if name]
 
@@ -106,7 +113,8 @@ def add_guest_options(parser):
                          " (auto) the first where the core has it")
     vm.add_argument("--shadow-policy", choices=CHOICES["shadow-policy"],
                     help="when shadow tables follow the guest's: at its stores, its first store or"
-                         " its fences (default: lazy)")
+                         " its fences (default: lazy); none: they are made anew for each"
+                         " instruction, a thousand times slower, to teach")
     vm.add_argument("--patch", choices=CHOICES["patch"],
                     help="whether instructions that often trap are replaced where they run, with"
                          " shadow tables (default: on)")

@@ -115,6 +115,12 @@ struct guest_fetch {
 /* Ask fake.guest_fetch_fault; without one every fetch is an instruction page fault. */
 struct guest_fetch guest_fetch_half(gva_t at);
 struct guest_fetch guest_fetch_word(gva_t at);
+struct guest_fetch guest_load_byte(gva_t at);
+
+ALWAYS_INLINE bool cpu_has_instret(void)
+{
+	return true;
+}
 
 ALWAYS_INLINE struct hart *this_hart(void)
 {
