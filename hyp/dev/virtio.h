@@ -160,6 +160,7 @@ void virtio_go_on(struct virtio_device *d);
 
 /* Nothing begins on @d any more, until its next reset. */
 void virtio_stop(struct virtio_device *d);
+
 /* Count @chain, into which @written bytes were written: for who takes chains himself. */
 void virtio_count(struct virtio_device *d, const struct virtqueue_chain *chain, uint32_t written);
 

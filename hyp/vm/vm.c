@@ -194,7 +194,7 @@ static void drop_memory(struct vm *vm)
 	uint64_t others = gstage_other_harts(&vm->gstage);
 	struct sbi_harts one;
 
-	virtio_reset(&vm->board); /* others' packets come to its queues no more */
+	virtio_reset(&vm->board); /* other harts bring it packets and input no more */
 	frame_free_all(&vm->pool);
 	fence_i();
 	while (host_next_hart(&others, &one))

@@ -290,6 +290,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 		memcpy(&s, data + at, sizeof(s));
 		take(&s);
 	}
+	if (gs.pins[0] || gs.pins[1])
+		abort();
 	virtio_detach(&board);
 	return 0;
 }

@@ -35,7 +35,7 @@ def test_no_place(tmp_path):
     (tmp_path / "d").write_bytes(bytes(512))
     disks = [word for _ in range(7) for word in ("--disk", tmp_path / "d")]
     run = launch("--kernel", suite("balloon"), *ON, *disks)
-    assert_one_line(run, BAD_FILE, "8 devices (disk: 7, balloon: 1)")
+    assert_one_line(run, BAD_FILE, "8 devices .disk: 7, balloon: 1.")
 
 
 @pytest.mark.parametrize("backend", (HEXT, NO_H), ids=("hext", "no H"))

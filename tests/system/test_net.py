@@ -199,7 +199,7 @@ def test_refused(tmp_path, net, says):
 
 def test_too_many(tmp_path):
     nets = {f"n{n}": {} for n in range(8)}
-    assert_one_line(launch(two_nets(tmp_path, nets=nets)), BAD_FILE, "0 disks and 8 nets")
+    assert_one_line(launch(two_nets(tmp_path, nets=nets)), BAD_FILE, "8 devices .net: 8.")
 
 
 def test_port_in_use():

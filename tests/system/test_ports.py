@@ -81,6 +81,8 @@ def test_life(tmp_path, ports):
     vms = {"a": {"kernel": suite("ports"), "vcpus": 1, "memory": 64 << 20}}
     with Machine(tmp_path / "machine", vms, *ports, end="never", limit=120) as m:
         m.until(lambda: "ok 26 " in m.said("a"))
+        shown = {row["kind"]: row for row in m.ask("vm show a")["devices"]}["console"]
+        assert shown["chains"] and shown["counts"]["in1"] and shown["counts"]["out1"]
         m.ask("vm reset a")
         for times in (1, 2, 3):
             m.until(lambda n=times: m.said("a").count(" passed, 0 failed, ") == n)
@@ -185,7 +187,7 @@ def test_description(tmp_path):
     ("ports { " + " ".join(f"p{n} {{ pty; }};" for n in range(5)) + " };", "5 ports; there can be 4"),
     ('virtio-console = "yes";', 'virtio-console is "yes"'),
     ("virtio-console = \"on\"; disks { " + " ".join(f'd{n} {{ file = "disk"; }};' for n in range(7))
-     + " };", "8 devices (disk: 7, console: 1)"),
+     + " };", "8 devices .disk: 7, console: 1."),
 ))
 def test_refused(tmp_path, said, says):
     (tmp_path / "disk").write_bytes(bytes(512))
