@@ -145,7 +145,7 @@ struct virtio_done virtio_blk_serve(struct virtio_device *d, struct virtqueue *q
 	r.to_bytes = writable - 1;
 	r.at = header.sector * VIRTIO_SECTOR;
 	virtqueue_skip(&r.last, r.to_bytes);
-	answer = carry_out(&r, &header);
+	answer = chain->parts > VIRTIO_BLK_SEGMENTS_MAX + 2 ? BLK_IOERR : carry_out(&r, &header);
 	done.is_later = answer == VIRTIO_BLK_LATER;
 	status = (uint8_t)answer;
 	if (!done.is_later && !virtqueue_give(&r.last, &status, 1))

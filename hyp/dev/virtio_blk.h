@@ -61,7 +61,7 @@ _Static_assert(sizeof(struct virtio_blk_config) == 64, "the specification's layo
 #define VIRTIO_BLK_F_DISCARD	  (UINT64_C(1) << 13)
 #define VIRTIO_BLK_F_WRITE_ZEROES (UINT64_C(1) << 14)
 
-#define VIRTIO_BLK_SEGMENTS_MAX (VIRTQUEUE_SIZE_MAX - 2) /* beside header and status */
+#define VIRTIO_BLK_SEGMENTS_MAX 224			 /* beside header and status */
 #define VIRTIO_BLK_REQUEST_MAX	MIB(16)			 /* bytes of one request */
 
 struct virtio_device;

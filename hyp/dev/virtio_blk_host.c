@@ -41,11 +41,13 @@ struct virtio_blk_slot {
 	uint64_t to_bytes;	      /* that may be written, without the status */
 	uint64_t begun;
 	struct blk_range range; /* of a discard or write-zeroes */
-	struct virtqueue_chain chain;
+	struct virtqueue_chain chain; /* as far as a request can go */
 };
 
 _Static_assert(offsetof(struct virtio_blk_slot, host) == 0, "a request's address is its slot's");
-_Static_assert(sizeof(struct virtio_blk_slot) <= SLOT_FRAMES * PAGE_SIZE, "a slot's memory");
+_Static_assert(offsetof(struct virtio_blk_slot, chain.part[VIRTIO_BLK_SEGMENTS_MAX + 2]) <=
+		       SLOT_FRAMES * PAGE_SIZE,
+	       "a slot's memory");
 
 /* --- slots --- */
 

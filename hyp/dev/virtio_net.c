@@ -33,7 +33,7 @@ struct virtio_net {
 	struct virtqueue_chain first, more;
 };
 
-#define FRAMES 2
+#define FRAMES 4
 _Static_assert(sizeof(struct virtio_net) <= FRAMES * PAGE_SIZE, "what is allocated");
 
 /* --- to a guest --- */

@@ -19,7 +19,7 @@
 
 #include "hyp/g-stage/gstage.h"
 
-#define VIRTQUEUE_SIZE_MAX 128 /* entries; a chain isn't longer ("Indirect Descriptors") */
+#define VIRTQUEUE_SIZE_MAX 256 /* entries; a chain isn't longer ("Indirect Descriptors") */
 
 struct virtqueue {
 	struct gstage *gs;

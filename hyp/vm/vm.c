@@ -16,6 +16,7 @@
 #include "hyp/mm/phys.h"
 #include "hyp/mmu/mmu.h"
 #include "hyp/sched/sched.h"
+#include "hyp/vm/devices.h"
 #include "hyp/vm/devicetree.h"
 #include "hyp/vm/extensions.h"
 #include "hyp/vm/kernel.h"
@@ -340,68 +341,6 @@ static enum err write_tree(struct vm *vm)
 	return e ? refuse(vm, e, "device tree") : OK;
 }
 
-static enum err attach_disk(struct vm *vm, unsigned i)
-{
-	const struct vm_config *c = &vm->config;
-
-	if (c->disk[i].host)
-		return virtio_blk_attach_host(&vm->board, i, &vm->gstage, &c->disk[i], &vm->fixed,
-					      c->name, c->vcpus);
-	virtio_blk_attach(&vm->board, i, &vm->gstage, &c->disk[i], &vm->fixed);
-	return OK;
-}
-
-static enum err attach_nets(struct vm *vm, unsigned slot)
-{
-	const struct vm_config *c = &vm->config;
-
-	for (unsigned i = 0; i < c->nets; i++) {
-		enum err e = virtio_net_attach(&vm->board, slot + i, &vm->gstage, &c->net[i],
-					       &vm->fixed);
-
-		if (e)
-			return refuse(vm, e, "nets");
-	}
-	return OK;
-}
-
-static unsigned console_slot(const struct vm_config *c)
-{
-	return c->disks + c->nets;
-}
-
-/* Joined to the host's ends at once, so last of all. @history: of its window, or NULL. */
-static void attach_console(struct vm *vm, uint8_t *history)
-{
-	const struct vm_config *c = &vm->config;
-	const struct virtio_console_plan plan = { .vm = c->name,
-						  .owner = vm,
-						  .history = history,
-						  .named = c->port,
-						  .named_n = c->ports };
-
-	virtio_console_attach(&vm->board, console_slot(c), &vm->gstage, &plan);
-}
-
-/* Disks come first, where small kernels look for theirs; bundle.c sees to it that all have room. */
-static enum err attach_devices(struct vm *vm)
-{
-	const struct vm_config *c = &vm->config;
-	enum err e = OK;
-
-	vm->board.virtio_is_legacy = c->choices.word[CHOICE_VIRTIO] == VIRTIO_LEGACY;
-	for (unsigned i = 0; i < c->disks && !e; i++)
-		e = attach_disk(vm, i);
-	if (!e)
-		e = attach_nets(vm, c->disks);
-	if (c->choices.word[CHOICE_BALLOON] == BALLOON_ON)
-		virtio_balloon_attach(&vm->board, console_slot(c) + vm_has_console(c), &vm->gstage,
-				      c->memory);
-	if (c->choices.word[CHOICE_RNG] == RNG_ON)
-		virtio_rng_attach(&vm->board, VIRTIO_SLOTS - 1, &vm->gstage);
-	return e;
-}
-
 /* What a window on the terminal needs; NULL where there is to be none. */
 static enum err new_history(struct frame_pool *pool, bool wanted, uint8_t **history)
 {
@@ -448,7 +387,7 @@ static enum err make(const struct vm_config *config, unsigned slot, struct vm **
 	if (!e)
 		e = write_tree(vm);
 	if (!e)
-		e = attach_devices(vm);
+		e = devices_attach(vm);
 	if (e) {
 		virtio_detach(&vm->board);
 		fixed = vm->fixed;
@@ -457,7 +396,7 @@ static enum err make(const struct vm_config *config, unsigned slot, struct vm **
 	}
 	uart_attach(&vm->board, vm->config.name, vm, history);
 	if (vm_has_console(config))
-		attach_console(vm, hvc_history);
+		devices_attach_console(vm, hvc_history);
 	*made = vm;
 	return OK;
 }

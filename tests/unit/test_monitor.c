@@ -589,7 +589,7 @@ static void balloon(void **state)
 			       "           0           0  target 16384, actual 63488, inflated 0, "
 			       "reported 0\n"
 			       "place  queue   size  state   popped  pushed  in_flight\n"
-			       "    2      0    128  off          0       0          0\n"));
+			       "    2      0    256  off          0       0          0\n"));
 	assert_non_null(strstr(run_in(ANSWER_JSON, "vm show a"),
 			       ",\"counts\":{\"target\":16384,\"actual\":63488,\"inflated\":0,"
 			       "\"reported\":0}}],\"queues\":[{\"place\":2,\"queue\":0,"));

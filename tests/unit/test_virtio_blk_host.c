@@ -133,7 +133,7 @@ static void what_it_is(void **state)
 	(void)state;
 
 	assert_int_equal(get(DISK, CONFIG), SECTORS);
-	assert_int_equal(get(DISK, CONFIG + 12), 126);
+	assert_int_equal(get(DISK, CONFIG + 12), 224);
 	assert_int_equal(get_wide(DISK, CONFIG + 34, 2), 2); /* queues */
 	assert_true(features & F_FLUSH && features & F_WCE && features & 1 << 12);
 	assert_false(features & VIRTIO_F_IN_ORDER);

@@ -66,7 +66,7 @@ static void test_what_it_is(void **state)
 	assert_int_equal(get(SLOT, CONFIG + 8), 0);
 	assert_int_equal(get(SLOT, CONFIG + 12), 0);
 	put(SLOT, QUEUE_SEL, 11);
-	assert_int_equal(get(SLOT, QUEUE_MAX), 128);
+	assert_int_equal(get(SLOT, QUEUE_MAX), 256);
 	put(SLOT, QUEUE_SEL, 12);
 	assert_int_equal(get(SLOT, QUEUE_MAX), 0);
 	assert_string_equal(window.port->label, "vm/hvc0");
