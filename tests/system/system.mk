@@ -14,7 +14,8 @@
 # Consoles of the tests that type are kept in build/tests/system/.
 
 SYSTEM_TESTS_NEED = build/gnomon.bin $(GUEST_BINS) $(GUESTS) $(GUEST_TESTS) $(GUEST_EXITS) \
-	$(LAB_ELFS) $(LINUX_GUEST) $(LINUX_MODULES) build/explorer.html
+	$(LAB_ELFS) $(LINUX_GUEST) $(LINUX_MODULES) build/explorer.html \
+	build/bench/count-1.so build/bench/count-4.so
 
 .PHONY: test test-built test-system test-debian churn
 test: setup-test setup-explorer

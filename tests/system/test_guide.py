@@ -75,7 +75,7 @@ def assert_says(said, shown):
 
 @pytest.mark.parametrize("command,shown", programs(), ids=lambda v: v if isinstance(v, str) else "")
 def test_guide_programs(command, shown):
-    run = launch(*shlex.split(command)[2:])
+    run = launch(*shlex.split(command)[2:], limit=100)
     assert run.status == 0 and matches(shown, guest_output(run.out)), run.out
 
 

@@ -37,7 +37,8 @@ HELLO_ELF = BUILD / "guests/hello.elf"
     ["--kernel", str(HELLO), "--console", "guest=pty", "--console", "guest=stdio"],
     ["--kernel", str(HELLO), "--control", "/dev/null"],
     ["--kernel", str(HELLO), "--control", "/tmp/" + 103 * "x"],
-    ["--bare", "--guest", "hello"], ["--guest", "hello", "--vcpus", "4"],
+    ["--bare", "--guest", "hello"], ["--compare", "--guest", "hello"],
+    ["--compare", "--kernel", str(HELLO), "--shadow-policy", "trap"], ["--guest", "hello", "--vcpus", "4"],
     ["--guest", "hello", "--append", "quiet"],
 ), ids=" ".join)
 def test_options(args):

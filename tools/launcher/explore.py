@@ -63,7 +63,8 @@ def paused(path, name, limit):
     answered(path, f"vm pause {name}", limit)
     try:
         end = time.monotonic() + limit
-        while state(path, name, limit) == "running":
+        while any(row["place"] != "off"
+                  for row in answered(path, f"vcpu list {name}", limit)["result"]):
             if time.monotonic() > end:
                 raise Failure(1, f"{name} doesn't pause within {limit:g} s")
             time.sleep(PAUSE)
