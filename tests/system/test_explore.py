@@ -12,6 +12,7 @@ import pytest
 from house import Machine, good
 from machine import BUILD, NO_H, assert_one_line, launch
 
+pytestmark = pytest.mark.explorer
 PAGE = BUILD / "explorer.html"
 
 

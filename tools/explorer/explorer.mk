@@ -29,8 +29,8 @@ build/explorer.html: build/explorer/main.js $(EXPLORER)/index.html $(EXPLORER)/s
 setup-explorer:
 	@tools/setup explorer explorer-test
 
-test-explorer: setup-explorer
-	@$(MAKE) --no-print-directory test-explorer-built
+test-explorer: setup-explorer setup-test
+	@$(MAKE) --no-print-directory test-explorer-built test-explore
 
 test-explorer-built: build/explorer.html
 	@timeout 300 node tests/explorer/run.mjs build/explorer.html $(EXPLORER_LIBRARIES) \
