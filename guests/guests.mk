@@ -6,7 +6,7 @@
 
 CROSS ?= riscv64-linux-gnu-
 
-GUEST_NAMES := hello ticks harts faults pagewalk hog clock talk
+GUEST_NAMES := hello ticks harts faults pagewalk hog clock talk textbook costs
 GUESTS := $(GUEST_NAMES:%=build/guests/%.elf)
 GUEST_BINS := $(GUEST_NAMES:%=build/guests/%.bin)
 GUEST_FIT := build/guests.fit

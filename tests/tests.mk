@@ -73,7 +73,7 @@ test-unit: $(UNIT_TESTS) $(UNIT_TREES)
 
 SEED ?= 1
 N ?= 1500000
-ORACLE_OBJECTS := $(patsubst %,build/host/tests/oracle/%.o,oracle world compare shadow)
+ORACLE_OBJECTS := $(patsubst %,build/host/tests/oracle/%.o,oracle world compare explained shadow)
 
 build/host/oracle: build/host/tests/oracle/main.o $(ORACLE_OBJECTS) build/host/libhyp.a
 	@$(HOST_CC) $(HOST_CFLAGS) $(HOST_LDFLAGS) $^ -lfdt -o $@
@@ -91,7 +91,7 @@ FUZZ_CC ?= clang
 FUZZERS := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_CFLAGS := $(filter-out -Werror,$(HOST_CFLAGS)) -fsanitize=fuzzer,address,undefined
 FUZZ_SOURCES := $(filter-out hyp/lib/string.c sbi/call/call.c,$(HOST_SOURCES)) build/host/call.c \
-	$(patsubst %,tests/oracle/%.c,oracle world compare shadow)
+	$(patsubst %,tests/oracle/%.c,oracle world compare explained shadow)
 
 build/fuzz/%.o: %.c tests/tests.mk
 	@mkdir -p $(@D)

@@ -54,6 +54,8 @@ static void take_property(const char *top, const char *node, const char *name, c
 	} else if (str_equal(top, "chosen") && str_equal(name, "bootargs") &&
 		   bytes <= sizeof(board.bootargs)) {
 		mem_copy(board.bootargs, data, bytes);
+	} else if (str_equal(top, "chosen") && str_equal(name, "linux,initrd-start")) {
+		board.initrd = bytes == 8 ? be64(data) : be32(data);
 	}
 }
 

@@ -48,6 +48,7 @@ struct board {
 	char bootargs[256]; /* the command line; empty where it is longer */
 	uint64_t dtb;
 	uint64_t dtb_bytes;
+	uint64_t initrd; /* where it is; 0: there is none */
 };
 
 extern struct board board;

@@ -49,10 +49,14 @@ ALWAYS_INLINE void cpu_wait(void)
 	__asm__ volatile("wfi" : : : "memory");
 }
 
-/* Inside a loop that polls another hart (Zihintpause; a fence hint on older harts). */
+/*
+ * Inside a loop that polls another hart. Not PAUSE: QEMU leaves translated code for that, and takes
+ * its global lock each time an interrupt pends; a hart that spins so holds up the one it waits for,
+ * whose device access needs that lock (disk reads by two harts took five times as long).
+ */
 ALWAYS_INLINE void cpu_relax(void)
 {
-	__asm__ volatile(".4byte 0x0100000f" : : : "memory");
+	__asm__ volatile("" : : : "memory");
 }
 
 /* Orders all earlier accesses, of memory, devices and CSRs, before all later ones. */
@@ -144,7 +148,7 @@ struct guest_fetch {
 	uint64_t failed;
 };
 /*
- * The two loads, in guest_fetch.S. They are called from here alone, for all but a0, a1, ra and two
+ * The loads are in guest_fetch.S. They are called from here alone, for all but a0, a1, ra and two
  * temporaries live on: nothing has to be saved around them.
  */
 ALWAYS_INLINE struct guest_fetch guest_fetch_half(gva_t at)
@@ -170,6 +174,40 @@ ALWAYS_INLINE struct guest_fetch guest_fetch_word(gva_t at)
 			 :
 			 : "ra", "t0", "t1", "memory");
 	return (struct guest_fetch){ value, failed };
+}
+
+/* A load of one byte, by HLV: allowed where the guest's own would be. */
+ALWAYS_INLINE struct guest_fetch guest_load_byte(gva_t at)
+{
+	register uint64_t value __asm__("a0") = at.v;
+	register uint64_t failed __asm__("a1");
+
+	__asm__ volatile("call guest_load_byte_load"
+			 : "+r"(value), "=r"(failed)
+			 :
+			 : "ra", "t0", "t1", "memory");
+	return (struct guest_fetch){ value, failed };
+}
+
+/*
+ * Whether instret can be read: the firmware may withhold it ("Machine Counter-Enable"). Where it
+ * can't, the trap goes on at the label. For start-up: the trap's CSRs are lost.
+ */
+static inline bool cpu_has_instret(void)
+{
+	uint64_t has = 0, before, count;
+
+	__asm__ volatile("lla %1, 1f\n\t"
+			 "csrrw %1, stvec, %1\n\t"
+			 "rdinstret %2\n\t"
+			 "li %0, 1\n\t"
+			 ".balign 4\n"
+			 "1:\n\t"
+			 "csrw stvec, %1"
+			 : "+r"(has), "=&r"(before), "=&r"(count)
+			 :
+			 : "memory");
+	return has != 0;
 }
 
 /* This hart's own structure. */

@@ -57,14 +57,15 @@
 #define CSR_HGATP      0x680
 
 /* Unprivileged. */
-#define CSR_FFLAGS 0x001
-#define CSR_FCSR   0x003
-#define CSR_VSTART 0x008
-#define CSR_VCSR   0x00f
-#define CSR_TIME   0xc01
-#define CSR_VL	   0xc20
-#define CSR_VTYPE  0xc21
-#define CSR_VLENB  0xc22
+#define CSR_FFLAGS  0x001
+#define CSR_FCSR    0x003
+#define CSR_VSTART  0x008
+#define CSR_VCSR    0x00f
+#define CSR_TIME    0xc01
+#define CSR_INSTRET 0xc02
+#define CSR_VL	    0xc20
+#define CSR_VTYPE   0xc21
+#define CSR_VLENB   0xc22
 
 #define SSTATUS_SIE	 BITS(1, 1)
 #define SSTATUS_SPIE	 BITS(1, 5)

@@ -1,14 +1,14 @@
 /*
  * Guest loads that may fault, and the place their traps return to.
  *
- * The only instructions of the hypervisor that are allowed to trap are the two HLVX below:
+ * The only instructions of the hypervisor that are allowed to trap are the three below:
  * hyp/trap/entry.S sends a trap with such an sepc to guest_fetch_fault. See hyp/arch/cpu.h.
  */
 #include "hyp/arch/csr.h"
 
 	.option arch, +h
 	.text
-	.globl	guest_fetch_half_load, guest_fetch_word_load, guest_fetch_fault
+	.globl	guest_fetch_half_load, guest_fetch_word_load, guest_load_byte_load, guest_fetch_fault
 	.balign	4
 guest_fetch_half_load:
 	hlvx.hu	a0, (a0)
@@ -18,6 +18,12 @@ guest_fetch_half_load:
 	.balign	4
 guest_fetch_word_load:
 	hlvx.wu	a0, (a0)
+	li	a1, 0
+	ret
+
+	.balign	4
+guest_load_byte_load:
+	hlv.bu	a0, (a0)
 	li	a1, 0
 	ret
 

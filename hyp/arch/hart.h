@@ -10,10 +10,11 @@
 
 #include "hyp/arch/addr.h"
 
+struct trace;
 struct vcpu;
 
 /* Who wants to be told by the hart's one timer: hyp/vcpu/timer.h. */
-enum { TIMER_GUEST, TIMER_SCHED, TIMER_MONITOR, TIMERS };
+enum { TIMER_GUEST, TIMER_SCHED, TIMER_MONITOR, TIMER_UPLINK, TIMERS };
 
 struct hart {
 	unsigned index;	       /* 0 is the boot hart; row of host.hart_id */
@@ -23,6 +24,8 @@ struct hart {
 	struct vcpu *fp;       /* whose FP and vector state is in them, or NULL */
 	uint64_t vmid_flushed; /* for vmid_validate() */
 	uint64_t timer[TIMERS];
+	struct trace *trace; /* where events of .vcpu are told, or NULL: hyp/lib/trace.h */
+	unsigned traced;     /* its number, then */
 
 	/* Any hart, atomically; then an IPI makes this one look. */
 	struct vcpu *woken; /* vcpu.c: those that were kicked while they were nowhere loaded */

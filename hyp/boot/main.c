@@ -7,9 +7,12 @@
 #include "hyp/arch/cpu.h"
 #include "hyp/boot/boot.h"
 #include "hyp/boot/options.h"
+#include "hyp/dev/virtio_net.h"
 #include "hyp/drv/alarm.h"
+#include "hyp/drv/blk.h"
 #include "hyp/drv/console.h"
 #include "hyp/drv/host.h"
+#include "hyp/drv/net.h"
 #include "hyp/drv/plic.h"
 #include "hyp/drv/serial.h"
 #include "hyp/drv/terminal.h"
@@ -19,6 +22,7 @@
 #include "hyp/lib/log.h"
 #include "hyp/lib/random.h"
 #include "hyp/lib/string.h"
+#include "hyp/lib/trace.h"
 #include "hyp/mm/image.h"
 #include "hyp/mm/map.h"
 #include "hyp/mm/phys.h"
@@ -40,7 +44,7 @@ _Static_assert(offsetof(struct boot_hart, arg) == BOOT_HART_ARG, "BOOT_HART_ARG"
 _Static_assert(offsetof(struct boot_hart, id1) == BOOT_HART_ID1, "BOOT_HART_ID1");
 _Static_assert(sizeof(struct boot_hart) == BOOT_HART_BYTES, "BOOT_HART_BYTES");
 
-#define STACK_BYTES 8192
+#define STACK_BYTES 16384 /* a struct virtqueue_chain is 4 KiB of it */
 
 extern char boot_stack_top[], boot_hart_entry[];
 extern const char guests_fit[], guests_fit_end[]; /* guests.S */
@@ -236,7 +240,11 @@ void boot_main(uint64_t boot_hart, uint64_t tree)
 	console_init();
 	plic_host_enable(host.uart_irq);
 	serial_init();
+	blk_init();
+	net_init();
+	virtio_net_begin_uplink();
 	alarm_init();
+	trace_probe();
 	ways_probe(host.isa);
 	open_bundle(&bundle);
 	vm_use_bundle(&bundle);

@@ -25,8 +25,9 @@ static const struct option options[] = {
 	{ "on-reset", { "stop", "restart" } },
 	{ "on-shutdown", { "stop", "restart" } },
 	{ "patch", { "on", "off" } },
-	{ "shadow-policy", { "trap", "unsync", "lazy" } },
+	{ "shadow-policy", { "trap", "unsync", "lazy", "none" } },
 	{ "stats", { "" } },
+	{ "virtio-console", { "on", "off" } },
 	{ "zero", { "always" } },
 };
 
@@ -64,7 +65,7 @@ static void complain(const char *word, size_t n)
 		  "guest=NAME,..., host-mode=sv39|sv48|sv57, loglevel=error|info|debug,",
 		  text);
 	log_error("  on-failure, on-reset, on-shutdown=stop|restart, patch=on|off, "
-		  "shadow-policy=trap|unsync|lazy, stats, zero=always");
+		  "shadow-policy=trap|unsync|lazy|none, stats, virtio-console=on|off, zero=always");
 }
 
 bool options_are_good(void)

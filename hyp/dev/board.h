@@ -13,6 +13,7 @@
 #include "hyp/dev/rtc.h"
 #include "hyp/dev/uart.h"
 #include "hyp/dev/virtio.h"
+#include "hyp/dev/virtio_console.h"
 #include "hyp/g-stage/gstage.h"
 
 struct board {
@@ -20,6 +21,7 @@ struct board {
 	struct plic plic;
 	struct rtc rtc;
 	struct virtio_device virtio[VIRTIO_SLOTS];
+	struct virtio_console console; /* what the device of that kind is about, if there is one */
 	bool virtio_is_legacy; /* version 1; for all of them, and set before any is attached */
 };
 

@@ -102,6 +102,19 @@ void plic_set_line(struct board *b, unsigned source, bool high)
 	lock_release(&p->lock);
 }
 
+struct vcpu *plic_listener(struct board *b, unsigned source)
+{
+	struct plic *p = &b->plic;
+	struct vcpu *v = NULL;
+
+	lock_take(&p->lock);
+	for (unsigned h = 0; h < p->vcpus_n && !v; h++)
+		if (p->enable[s_context(h)][source / 32] & bit(source))
+			v = p->vcpus[h];
+	lock_release(&p->lock);
+	return v;
+}
+
 static uint32_t claim(struct plic *p, unsigned context)
 {
 	unsigned source = best_source(p, context);

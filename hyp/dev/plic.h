@@ -39,6 +39,9 @@ void plic_reset(struct board *b, struct vcpu *const *vcpus, unsigned n);
 /* Set input line @source (1..95) of the board's PLIC. */
 void plic_set_line(struct board *b, unsigned source, bool high);
 
+/* The vcpu that @source interrupts, the first one if it does several; NULL: none. */
+struct vcpu *plic_listener(struct board *b, unsigned source);
+
 /* The board's row for it: see board_access(). */
 enum mmio_result plic_access(struct board *b, struct mmio *m);
 

@@ -1,15 +1,18 @@
 /*
  * What all virtio devices do alike: status, features, notifications, interrupts. See virtio.h.
  *
- * Invariant: with the lock free, a device's line is high exactly while its InterruptStatus isn't 0,
- * and no chain is under way; no queue is looked at but between DRIVER_OK and the next reset.
+ * Invariant: with the lock free, a device's line is high exactly while its InterruptStatus isn't 0;
+ * no queue is looked at but between DRIVER_OK and the next reset, which ends when none of its
+ * chains is under way.
  *
  * Next: virtio_mmio.c, how the guest reaches this; virtqueue.c, what is in the guest's memory;
  * virtio_blk.c, a device.
  */
 #include "hyp/dev/virtio.h"
 
+#include "hyp/arch/cpu.h"
 #include "hyp/dev/board.h"
+#include "hyp/vcpu/vcpu.h"
 
 /* What a driver may set. */
 #define STATUS_ALL                                                                                 \
@@ -21,6 +24,10 @@
 
 /* A notification is interrupted after so many bytes. */
 #define BYTES_AT_ONCE MIB(1)
+#define PART_COST     64 /* of finding a part of a chain, in bytes copied */
+
+/* How often, at most, a completion looks again at a queue whose driver keeps adding. */
+#define ROUNDS_MAX (2 * VIRTQUEUE_SIZE_MAX)
 
 #define FEATURES                                                                                   \
 	(VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX | VIRTIO_F_VERSION_1 | VIRTIO_F_IN_ORDER |    \
@@ -34,19 +41,48 @@ bool virtio_is_legacy(const struct virtio_device *d)
 	return d->board->virtio_is_legacy;
 }
 
-static void set_interrupts(struct virtio_device *d, uint32_t interrupts)
+static void change_interrupts(struct virtio_device *d, uint32_t fewer, uint32_t more)
 {
-	bool was_high = d->interrupts != 0, is_high = interrupts != 0;
 	unsigned slot = (unsigned)(d - d->board->virtio);
+	bool was_high, is_high;
 
-	d->interrupts = interrupts;
+	lock_take(&d->line_lock);
+	was_high = d->interrupts != 0;
+	d->interrupts = (d->interrupts & ~fewer) | more;
+	is_high = d->interrupts != 0;
+	d->stats.interrupts += is_high && !was_high;
 	if (was_high != is_high)
 		plic_set_line(d->board, BOARD_IRQ_VIRTIO + slot, is_high);
+	lock_release(&d->line_lock);
 }
 
 void virtio_acknowledge(struct virtio_device *d, uint32_t interrupts)
 {
-	set_interrupts(d, d->interrupts & ~interrupts);
+	change_interrupts(d, interrupts, 0);
+}
+
+static void take_inputs(struct virtio_device *d)
+{
+	if (d->inputs_lock)
+		lock_take(d->inputs_lock);
+}
+
+static void release_inputs(struct virtio_device *d)
+{
+	if (d->inputs_lock)
+		lock_release(d->inputs_lock);
+}
+
+void virtio_hold(struct virtio_device *d)
+{
+	lock_take(&d->lock);
+	take_inputs(d);
+}
+
+void virtio_release(struct virtio_device *d)
+{
+	release_inputs(d);
+	lock_release(&d->lock);
 }
 
 /* --- set-up and reset --- */
@@ -56,30 +92,58 @@ void virtio_attach(struct board *b, unsigned slot, const struct virtio_kind *kin
 {
 	struct virtio_device *d = &b->virtio[slot];
 
+	d->board = b;
 	d->kind = kind;
 	d->queues = queues;
 	d->gs = gs;
 	d->offered = features | (b->virtio_is_legacy ? LEGACY_FEATURES : FEATURES);
+	if (kind->is_full)
+		d->offered &= ~VIRTIO_F_IN_ORDER;
 	d->config = config;
 	d->config_bytes = bytes;
 }
 
-void virtio_end_queue(struct virtio_device *d, struct virtqueue *q)
+static bool end_queue(struct virtio_device *d, struct virtqueue *q)
 {
-	virtqueue_reset(q, d->gs, VIRTQUEUE_SIZE_MAX);
+	q->is_ending = q->under_way != 0;
+	if (!q->is_ending)
+		virtqueue_reset(q, d->gs, VIRTQUEUE_SIZE_MAX);
+	return q->is_ending;
 }
 
-static void reset(struct virtio_device *d)
+bool virtio_end_queue(struct virtio_device *d, struct virtqueue *q)
 {
-	set_interrupts(d, 0);
+	bool again;
+
+	take_inputs(d);
+	again = end_queue(d, q);
+	release_inputs(d);
+	return again;
+}
+
+void virtio_stop(struct virtio_device *d)
+{
+	for (unsigned i = 0; i < d->queues; i++)
+		d->queue[i].is_ending = true;
+}
+
+/* Returns whether it is to be repeated. */
+static bool reset(struct virtio_device *d)
+{
+	bool again = false;
+
+	for (unsigned i = 0; i < VIRTIO_QUEUES_MAX; i++)
+		again |= end_queue(d, &d->queue[i]);
+	if (again)
+		return true;
+	change_interrupts(d, ~0u, 0);
 	d->accepted = 0;
 	d->offered_word = d->accepted_word = d->queue_chosen = 0;
 	d->queue_align = 0;
 	d->status = 0;
-	for (unsigned i = 0; i < VIRTIO_QUEUES_MAX; i++)
-		virtio_end_queue(d, &d->queue[i]);
 	if (d->kind && d->kind->reset)
 		d->kind->reset(d);
+	return false;
 }
 
 void virtio_reset(struct board *b)
@@ -87,12 +151,45 @@ void virtio_reset(struct board *b)
 	for (unsigned slot = 0; slot < VIRTIO_SLOTS; slot++) {
 		struct virtio_device *d = &b->virtio[slot];
 
-		lock_take(&d->lock);
+		virtio_hold(d);
 		d->board = b;
 		d->page_bytes = 0;
-		reset(d);
-		lock_release(&d->lock);
+		(void)reset(d); /* of what was drained */
+		virtio_release(d);
 	}
+}
+
+void virtio_drain(struct board *b)
+{
+	for (struct virtio_device *d = b->virtio; d < b->virtio + VIRTIO_SLOTS; d++)
+		if (d->kind && d->kind->drain)
+			d->kind->drain(d);
+}
+
+void virtio_detach(struct board *b)
+{
+	for (struct virtio_device *d = b->virtio; d < b->virtio + VIRTIO_SLOTS; d++)
+		if (d->kind && d->kind->detach)
+			d->kind->detach(d);
+}
+
+static unsigned under_way(const struct virtio_device *d)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < d->queues; i++)
+		n += d->queue[i].under_way;
+	return n;
+}
+
+unsigned virtio_under_way(struct virtio_device *d)
+{
+	unsigned n;
+
+	lock_take(&d->lock);
+	n = under_way(d);
+	lock_release(&d->lock);
+	return n;
 }
 
 static bool features_are_good(const struct virtio_device *d)
@@ -113,12 +210,10 @@ static void agree(const struct virtio_device *d, struct virtqueue *q)
  * driver accepted; without it there is no DRIVER_OK ("Device Initialization"). Version 1 has no
  * FEATURES_OK.
  */
-void virtio_set_status(struct virtio_device *d, uint32_t status)
+static bool set_status(struct virtio_device *d, uint32_t status)
 {
-	if (!status) {
-		reset(d);
-		return;
-	}
+	if (!status)
+		return reset(d);
 	status = (status & STATUS_ALL) | d->status;
 	if (!(d->status & VIRTIO_STATUS_FEATURES_OK) && !features_are_good(d))
 		status &= ~VIRTIO_STATUS_FEATURES_OK;
@@ -127,21 +222,42 @@ void virtio_set_status(struct virtio_device *d, uint32_t status)
 	d->status = status;
 	for (unsigned i = 0; i < d->queues; i++)
 		agree(d, &d->queue[i]);
+	return false;
+}
+
+bool virtio_set_status(struct virtio_device *d, uint32_t status)
+{
+	bool again;
+
+	take_inputs(d);
+	again = set_status(d, status);
+	release_inputs(d);
+	return again;
 }
 
 void virtio_begin_queue(struct virtio_device *d, struct virtqueue *q)
 {
+	take_inputs(d);
 	agree(d, q);
 	if ((d->status & VIRTIO_STATUS_FEATURES_OK) || virtio_is_legacy(d))
 		(void)virtqueue_begin(q);
+	release_inputs(d);
 }
 
 /* --- from a notification to the device --- */
 
 static void need_reset(struct virtio_device *d)
 {
-	d->status |= VIRTIO_STATUS_NEEDS_RESET;
-	set_interrupts(d, d->interrupts | INTERRUPT_CONFIG);
+	atomic_fetch_or(&d->status, VIRTIO_STATUS_NEEDS_RESET);
+	change_interrupts(d, 0, INTERRUPT_CONFIG);
+}
+
+void virtio_count(struct virtio_device *d, const struct virtqueue_chain *chain, uint32_t written)
+{
+	d->stats.chains++;
+	for (unsigned i = 0; i < chain->readable; i++)
+		d->stats.bytes_in += chain->part[i].bytes;
+	d->stats.bytes_out += written;
 }
 
 bool virtio_is_live(const struct virtio_device *d)
@@ -151,13 +267,18 @@ bool virtio_is_live(const struct virtio_device *d)
 	return (d->status & (VIRTIO_STATUS_DRIVER_OK | ends)) == VIRTIO_STATUS_DRIVER_OK;
 }
 
+static bool is_full(const struct virtio_device *d)
+{
+	return d->kind->is_full && d->kind->is_full(d);
+}
+
 /* One chain, if there is one: adds to *@cost what it cost. Returns whether to go on; what can't be
  * answered breaks the queue. */
 static bool serve_one(struct virtio_device *d, struct virtqueue *q, uint64_t *cost)
 {
 	struct virtqueue_chain chain;
 	struct virtio_done done = { .is_bad = true };
-	enum virtqueue_state state = virtqueue_pop(q, &chain);
+	enum virtqueue_state state = is_full(d) ? VIRTQUEUE_EMPTY : virtqueue_pop(q, &chain);
 
 	if (state == VIRTQUEUE_EMPTY)
 		return false;
@@ -167,27 +288,57 @@ static bool serve_one(struct virtio_device *d, struct virtqueue *q, uint64_t *co
 		q->is_broken = true;
 		return false;
 	}
-	virtqueue_push(q, chain.head, done.written);
-	*cost += done.cost;
+	virtio_count(d, &chain, done.is_later ? 0 : done.written);
+	*cost += done.cost + PART_COST * chain.parts;
+	if (done.is_later)
+		q->under_way++;
+	else
+		virtqueue_push(q, chain.head, done.written);
 	return true;
 }
 
 void virtio_publish(struct virtio_device *d, struct virtqueue *q)
 {
 	if (virtqueue_publish(q))
-		set_interrupts(d, d->interrupts | INTERRUPT_USED);
+		change_interrupts(d, 0, INTERRUPT_USED);
 	if (q->is_broken)
 		need_reset(d);
+}
+
+const struct hart *virtio_listening_hart(struct virtio_device *d)
+{
+	unsigned slot = (unsigned)(d - d->board->virtio);
+	const struct vcpu *v = plic_listener(d->board, BOARD_IRQ_VIRTIO + slot);
+
+	return v ? atomic_load(&v->hart) : NULL;
 }
 
 void virtio_changed(struct virtio_device *d)
 {
 	d->generation++;
 	if (d->status & VIRTIO_STATUS_DRIVER_OK)
-		set_interrupts(d, d->interrupts | INTERRUPT_CONFIG);
+		change_interrupts(d, 0, INTERRUPT_CONFIG);
 }
 
-/* At most one ring's worth, however fast the guest adds. */
+/* A queue that broke meanwhile is left as it is. */
+void virtio_complete(struct virtio_device *d, struct virtqueue *q, uint16_t head, uint32_t written,
+		     uint64_t begun)
+{
+	uint64_t took = csr_read(CSR_TIME) - begun;
+
+	d->stats.later++;
+	d->stats.latency += took;
+	if (took > d->stats.latency_max)
+		d->stats.latency_max = took;
+	d->stats.bytes_out += written;
+	q->under_way--;
+	if (!q->is_broken)
+		virtqueue_push(q, head, written);
+	virtio_publish(d, q);
+}
+
+/* At most one ring's worth, however fast the guest adds. Returns whether there is more that could
+ * be taken now. */
 static bool serve(struct virtio_device *d, struct virtqueue *q)
 {
 	uint64_t cost = 0;
@@ -198,7 +349,19 @@ static bool serve(struct virtio_device *d, struct virtqueue *q)
 			break;
 	again = virtqueue_arm(q);
 	virtio_publish(d, q);
-	return again;
+	if (d->kind->served)
+		d->kind->served(d);
+	return again && !is_full(d);
+}
+
+/* Queues take turns. Who added while his was looked at may not have notified. */
+void virtio_go_on(struct virtio_device *d)
+{
+	d->turn++;
+	for (unsigned i = 0; i < d->queues && virtio_is_live(d); i++)
+		for (unsigned n = 0; n < ROUNDS_MAX; n++)
+			if (!serve(d, &d->queue[(d->turn + i) % d->queues]))
+				break;
 }
 
 bool virtio_notify(struct virtio_device *d, uint32_t queue)
@@ -207,6 +370,9 @@ bool virtio_notify(struct virtio_device *d, uint32_t queue)
 
 	if (queue >= d->queues || !virtio_is_live(d))
 		return false;
+	d->stats.notifications++;
+	if (d->kind->notified)
+		return d->kind->notified(d, queue);
 	if (!(d->kind->inputs & 1u << queue))
 		return serve(d, q);
 	d->kind->refill(d, q);

@@ -135,18 +135,14 @@ static bool write_queue_ready(struct virtio_device *d, uint32_t v)
 
 	if (q && v == 1 && !q->is_ready)
 		virtio_begin_queue(d, q);
-	else if (q && v == 0)
-		virtio_end_queue(d, q);
-	return false;
+	return q && v == 0 && virtio_end_queue(d, q);
 }
 
 static bool write_queue_reset(struct virtio_device *d, uint32_t v)
 {
 	struct virtqueue *q = chosen(d);
 
-	if (q && v == 1 && (d->accepted & VIRTIO_F_RING_RESET))
-		virtio_end_queue(d, q);
-	return false;
+	return q && v == 1 && (d->accepted & VIRTIO_F_RING_RESET) && virtio_end_queue(d, q);
 }
 
 static bool write_ack(struct virtio_device *d, uint32_t v)
@@ -157,8 +153,7 @@ static bool write_ack(struct virtio_device *d, uint32_t v)
 
 static bool write_status(struct virtio_device *d, uint32_t v)
 {
-	virtio_set_status(d, v);
-	return false;
+	return virtio_set_status(d, v);
 }
 
 static void set_half(uint64_t *address, unsigned shift, uint32_t v)
@@ -248,7 +243,7 @@ static bool write_queue_pfn(struct virtio_device *d, uint32_t v)
 	uint64_t align = d->queue_align ? d->queue_align : PAGE_SIZE;
 
 	if (q && !v)
-		virtio_end_queue(d, q);
+		return virtio_end_queue(d, q);
 	if (!q || !v || q->is_ready || (align & (align - 1)))
 		return false;
 	q->desc = (uint64_t)v * d->page_bytes;
@@ -343,7 +338,7 @@ static bool access(struct virtio_device *d, uint64_t at, uint64_t width, bool is
 	return false;
 }
 
-/* The notification is no half of 8 bytes that has a lower one to be repeated. */
+/* What is to be repeated is no half of 8 bytes whose other one would do more than the first time. */
 static bool access_both(struct virtio_device *d, uint64_t at, struct mmio *m)
 {
 	uint64_t low = (uint32_t)m->value, high = m->value >> 32;

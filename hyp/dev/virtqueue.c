@@ -3,7 +3,7 @@
  *
  * Invariant: no index that the guest wrote is used before it was compared with the queue's size,
  * and no address before it was found in RAM; whatever is compared is a copy that the guest can't
- * reach. RAM doesn't move while a VM runs, so what was in RAM once stays there.
+ * reach. RAM's addresses don't change while a VM runs, so what was in RAM once stays there.
  *
  * Next: virtio.c, who sets queues up and tells devices of them.
  */
@@ -11,6 +11,7 @@
 
 #include "hyp/arch/cpu.h"
 #include "hyp/drv/virtio_abi.h"
+#include "hyp/mm/phys.h"
 
 #define AVAIL_NO_INTERRUPT 1u
 
@@ -91,16 +92,46 @@ static enum virtqueue_state look(struct virtqueue *q)
 	return q->popped == q->seen ? VIRTQUEUE_EMPTY : VIRTQUEUE_CHAIN;
 }
 
+#define DESCS_AT_ONCE 16 /* of an indirect table: its descriptors are mostly used in order */
+
 /* A table of descriptors: the queue's own, or an indirect one. */
 struct table {
 	uint64_t at;
 	uint32_t n;
 	bool is_indirect;
+	uint32_t first, there; /* which of them were copied to .copy */
+	struct virtio_desc copy[DESCS_AT_ONCE];
 };
 
-static bool read_desc(const struct virtqueue *q, const struct table *t, uint32_t i, struct virtio_desc *d)
+static void begin_table(struct table *t, uint64_t at, uint32_t n, bool is_indirect)
 {
-	return i < t->n && gstage_read(q->gs, gpa(t->at + sizeof(*d) * i), d, sizeof(*d)) == OK;
+	t->at = at;
+	t->n = n;
+	t->is_indirect = is_indirect;
+	t->first = t->there = 0;
+}
+
+/* Those from @i on. */
+static bool copy_descs(const struct virtqueue *q, struct table *t, uint32_t i)
+{
+	uint32_t n = t->is_indirect ? DESCS_AT_ONCE : 1;
+
+	if (n > t->n - i)
+		n = t->n - i;
+	t->first = i;
+	t->there = n;
+	return gstage_read(q->gs, gpa(t->at + sizeof(t->copy[0]) * i), t->copy,
+			   sizeof(t->copy[0]) * n) == OK;
+}
+
+/* Descriptor @i, ours to look at; NULL: there is none. */
+static const struct virtio_desc *find_desc(const struct virtqueue *q, struct table *t, uint32_t i)
+{
+	if (i >= t->n)
+		return NULL;
+	if (i - t->first >= t->there && !copy_descs(q, t, i))
+		return NULL;
+	return &t->copy[i - t->first];
 }
 
 /* Only the last descriptor of the queue's own table leads to another table. */
@@ -109,7 +140,7 @@ static bool enter_indirect(const struct virtqueue *q, const struct virtio_desc *
 	if (!q->has_indirect || t->is_indirect || (d->flags & VIRTIO_DESC_NEXT) || !d->bytes ||
 	    d->bytes % sizeof(*d) || !in_ram(q->gs, d->at, d->bytes))
 		return false;
-	*t = (struct table){ d->at, d->bytes / (uint32_t)sizeof(*d), true };
+	begin_table(t, d->at, d->bytes / (uint32_t)sizeof(*d), true);
 	return true;
 }
 
@@ -128,24 +159,26 @@ static bool add_part(const struct virtqueue *q, const struct virtio_desc *d, str
 /* Ends, since each step but the one into the indirect table adds a part. */
 static bool walk(const struct virtqueue *q, struct virtqueue_chain *c)
 {
-	struct table t = { q->desc, q->size, false };
+	const struct virtio_desc *d;
 	uint32_t i = c->head;
-	struct virtio_desc d;
+	struct table t;
 
+	begin_table(&t, q->desc, q->size, false);
 	for (;;) {
-		if (!read_desc(q, &t, i, &d))
+		d = find_desc(q, &t, i);
+		if (!d)
 			return false;
-		if (d.flags & VIRTIO_DESC_INDIRECT) {
-			if (!enter_indirect(q, &d, &t))
+		if (d->flags & VIRTIO_DESC_INDIRECT) {
+			if (!enter_indirect(q, d, &t))
 				return false;
 			i = 0;
 			continue;
 		}
-		if (!add_part(q, &d, c))
+		if (!add_part(q, d, c))
 			return false;
-		if (!(d.flags & VIRTIO_DESC_NEXT))
+		if (!(d->flags & VIRTIO_DESC_NEXT))
 			return true;
-		i = d.next;
+		i = d->next;
 	}
 }
 
@@ -154,7 +187,7 @@ enum virtqueue_state virtqueue_pop(struct virtqueue *q, struct virtqueue_chain *
 	enum virtqueue_state state;
 	uint64_t slot = q->popped % q->size;
 
-	if (!q->is_ready || q->is_broken)
+	if (!q->is_ready || q->is_broken || q->is_ending)
 		return VIRTQUEUE_EMPTY;
 	state = look(q);
 	if (state == VIRTQUEUE_BROKEN)
@@ -169,6 +202,11 @@ enum virtqueue_state virtqueue_pop(struct virtqueue *q, struct virtqueue_chain *
 	return VIRTQUEUE_CHAIN;
 }
 
+void virtqueue_put_back(struct virtqueue *q)
+{
+	q->popped--;
+}
+
 /* --- giving them back --- */
 
 void virtqueue_push(struct virtqueue *q, uint16_t head, uint32_t bytes)
@@ -180,6 +218,12 @@ void virtqueue_push(struct virtqueue *q, uint16_t head, uint32_t bytes)
 			 sizeof(entry)))
 		q->is_broken = true;
 	q->pushed++;
+}
+
+void virtqueue_undo(struct virtqueue *q, uint16_t popped, uint16_t pushed)
+{
+	q->popped = (uint16_t)(q->popped - popped);
+	q->pushed = (uint16_t)(q->pushed - pushed);
 }
 
 /* Whether @event is among the counts that led from @before to @after. */
@@ -208,7 +252,7 @@ bool virtqueue_publish(struct virtqueue *q)
 
 bool virtqueue_arm(struct virtqueue *q)
 {
-	if (!q->is_ready || q->is_broken)
+	if (!q->is_ready || q->is_broken || q->is_ending)
 		return false;
 	if (q->has_event_idx && gstage_write16(q->gs, avail_event_at(q), q->popped)) {
 		q->is_broken = true;
@@ -243,25 +287,46 @@ uint64_t virtqueue_left(const struct virtqueue_cursor *c)
 	return bytes - c->offset;
 }
 
-/* Up to @bytes that lie together, at *@at; 0: none are left. */
-static uint64_t piece(struct virtqueue_cursor *c, uint64_t bytes, gpa_t *at)
+static inline uint64_t piece(struct virtqueue_cursor *c, uint64_t bytes, gpa_t *at)
 {
-	const struct virtqueue_part *p;
-	uint64_t room;
+	const struct virtqueue_part *p = &c->chain->part[c->part];
+	uint32_t offset = c->offset;
+	unsigned part = c->part;
 
-	while (c->part < c->end && c->offset == c->chain->part[c->part].bytes) {
-		c->part++;
-		c->offset = 0;
-	}
-	if (c->part == c->end)
+	for (; part < c->end && offset == p->bytes; part++, p++)
+		offset = 0;
+	c->part = part;
+	c->offset = offset;
+	if (part == c->end)
 		return 0;
-	p = &c->chain->part[c->part];
-	room = p->bytes - c->offset;
-	*at = gpa(p->at.v + c->offset);
-	if (bytes > room)
-		bytes = room;
+	*at = gpa(p->at.v + offset);
+	if (bytes > p->bytes - offset)
+		bytes = p->bytes - offset;
 	c->offset += (uint32_t)bytes;
 	return bytes;
+}
+
+uint64_t virtqueue_piece(struct virtqueue_cursor *c, uint64_t bytes, gpa_t *at)
+{
+	return piece(c, bytes, at);
+}
+
+uint64_t virtqueue_run(struct virtqueue_cursor *c, uint64_t most, enum access want, hpa_t *to)
+{
+	gpa_t at;
+	uint64_t n = piece(c, most, &at);
+	uint64_t run = n ? gstage_run(c->gs, at, n, want, &c->last, to) : 0;
+
+	c->offset -= (uint32_t)(n - run); /* still in the same part */
+	return run;
+}
+
+const void *virtqueue_next(struct virtqueue_cursor *c, uint64_t most, uint64_t *n)
+{
+	hpa_t at;
+
+	*n = virtqueue_run(c, most, ACCESS_LOAD, &at);
+	return *n ? phys_pointer(at) : NULL;
 }
 
 bool virtqueue_take(struct virtqueue_cursor *c, void *to, uint64_t bytes)
@@ -270,7 +335,7 @@ bool virtqueue_take(struct virtqueue_cursor *c, void *to, uint64_t bytes)
 
 	while (bytes) {
 		gpa_t at;
-		uint64_t n = piece(c, bytes, &at);
+		uint64_t n = virtqueue_piece(c, bytes, &at);
 
 		if (!n || gstage_read(c->gs, at, t, n))
 			return false;
@@ -286,7 +351,7 @@ bool virtqueue_give(struct virtqueue_cursor *c, const void *from, uint64_t bytes
 
 	while (bytes) {
 		gpa_t at;
-		uint64_t n = piece(c, bytes, &at);
+		uint64_t n = virtqueue_piece(c, bytes, &at);
 
 		if (!n || gstage_write(c->gs, at, f, n))
 			return false;
@@ -298,13 +363,11 @@ bool virtqueue_give(struct virtqueue_cursor *c, const void *from, uint64_t bytes
 
 void virtqueue_skip(struct virtqueue_cursor *c, uint64_t bytes)
 {
-	gpa_t at;
+	unsigned part = c->part;
+	uint64_t in = c->offset + bytes; /* from the beginning of @part */
 
-	while (bytes) {
-		uint64_t n = piece(c, bytes, &at);
-
-		if (!n)
-			return;
-		bytes -= n;
-	}
+	while (part < c->end && in >= c->chain->part[part].bytes)
+		in -= c->chain->part[part++].bytes;
+	c->part = part;
+	c->offset = part < c->end ? (uint32_t)in : 0;
 }

@@ -19,7 +19,7 @@
 
 #include "hyp/g-stage/gstage.h"
 
-#define VIRTQUEUE_SIZE_MAX 128 /* entries; a chain isn't longer ("Indirect Descriptors") */
+#define VIRTQUEUE_SIZE_MAX 256 /* entries; a chain isn't longer ("Indirect Descriptors") */
 
 struct virtqueue {
 	struct gstage *gs;
@@ -28,6 +28,8 @@ struct virtqueue {
 	uint16_t size;		    /* a power of two */
 	bool is_ready;
 	bool is_broken;
+	bool is_ending;	     /* nothing begins any more: it is reset when .under_way is 0 */
+	unsigned under_way;  /* chains that the device gives back later */
 	/* What was agreed on. */
 	bool has_event_idx, has_indirect;
 	/* Free-running counts. */
@@ -35,6 +37,8 @@ struct virtqueue {
 	uint16_t seen;	    /* avail.idx when it was last read */
 	uint16_t pushed;    /* chains given back */
 	uint16_t published; /* of those, what the driver was told: used.idx */
+
+	uint64_t taken; /* bytes of the next chain that the device has had already: its own note */
 };
 
 /* A part of a chain: bytes of guest RAM. */
@@ -68,11 +72,17 @@ void virtqueue_reset(struct virtqueue *q, struct gstage *gs, uint16_t size);
 /* Take the next chain into @chain. */
 enum virtqueue_state virtqueue_pop(struct virtqueue *q, struct virtqueue_chain *chain);
 
+/* The chain that was taken last waits in the ring as before: it isn't through. */
+void virtqueue_put_back(struct virtqueue *q);
+
 /**
  * Give the chain that begins at @head back, with @bytes written into it. The driver sees it with
  * virtqueue_publish().
  */
 void virtqueue_push(struct virtqueue *q, uint16_t head, uint32_t bytes);
+
+/* The last @popped chains that were taken, and @pushed that weren't shown, are as if they never were. */
+void virtqueue_undo(struct virtqueue *q, uint16_t popped, uint16_t pushed);
 
 /**
  * Show the driver what was pushed. Returns whether it wants an interrupt for that.
@@ -91,6 +101,7 @@ struct virtqueue_cursor {
 	struct gstage *gs;
 	unsigned part, end; /* the part it is in; the first it doesn't reach */
 	uint32_t offset;    /* in that part */
+	struct gstage_page last; /* where it was found last: see gstage_run() */
 };
 
 struct virtqueue_cursor virtqueue_readable(const struct virtqueue *q,
@@ -107,6 +118,17 @@ uint64_t virtqueue_left(const struct virtqueue_cursor *c);
  */
 bool virtqueue_take(struct virtqueue_cursor *c, void *to, uint64_t bytes);
 bool virtqueue_give(struct virtqueue_cursor *c, const void *from, uint64_t bytes);
+
+/* Up to @bytes that lie together, at *@at, which are passed. Returns how many; 0: none are left. */
+uint64_t virtqueue_piece(struct virtqueue_cursor *c, uint64_t bytes, gpa_t *at);
+
+/* The same up to @most that lie together in the host's memory, at *@to. @want: always the same for one
+ * cursor. 0 also where memory ran out. One pin is held from the cursor's first call on, see
+ * gstage_pointer(). */
+uint64_t virtqueue_run(struct virtqueue_cursor *c, uint64_t most, enum access want, hpa_t *to);
+
+/* The same, to be read at once. How many in *@n. NULL: none are left, or memory ran out. */
+const void *virtqueue_next(struct virtqueue_cursor *c, uint64_t most, uint64_t *n);
 
 /* Pass @bytes, of those that are left. */
 void virtqueue_skip(struct virtqueue_cursor *c, uint64_t bytes);

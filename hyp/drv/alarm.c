@@ -10,7 +10,7 @@
 #include "hyp/lib/lock.h"
 
 static struct lock clock_lock; /* a read of the clock: its two halves belong together */
-static _Atomic bool is_set; /* and hasn't interrupted yet */
+static _Atomic uint32_t is_set; /* and hasn't interrupted yet */
 
 static hpa_t reg(unsigned offset)
 {
@@ -47,9 +47,8 @@ bool alarm_set(uint64_t ns)
 
 	if (!is_there())
 		return false;
-	if (is_set)
+	if (atomic_exchange(&is_set, true))
 		return true;
-	is_set = true;
 	at = alarm_clock() + ns;
 	io_write32(reg(GOLDFISH_ALARM_HIGH), (uint32_t)(at >> 32));
 	io_write32(reg(GOLDFISH_ALARM_LOW), (uint32_t)at);

@@ -2,7 +2,7 @@
  * One alarm, for what has to happen a little later whatever the guests do: the host's goldfish RTC
  * interrupts like any device, and leaves the harts' timers to the scheduler.
  *
- * No lock inside but for the clock: hyp/drv/terminal.c alone sets the alarm.
+ * Any hart may set it: whoever is first does.
  */
 #ifndef HYP_DRV_ALARM_H
 #define HYP_DRV_ALARM_H

@@ -1,7 +1,7 @@
 /*
  * The host's PLIC, as much of it as a few interrupt sources need.
  *
- * Invariant: every access is to the context of the hart that runs this.
+ * Invariant: a source is enabled for one hart, so that only one wakes up for it.
  *
  * Source: riscv-non-isa/riscv-plic-spec, "Memory Map".
  */
@@ -10,6 +10,7 @@
 #include "hyp/arch/cpu.h"
 #include "hyp/drv/host.h"
 #include "hyp/drv/io.h"
+#include "hyp/lib/lock.h"
 
 #define ENABLE(context)	   (0x2000u + 0x80u * (context))
 #define THRESHOLD(context) (0x200000u + 0x1000u * (context))
@@ -25,16 +26,35 @@ static unsigned own_context(void)
 	return host.plic_context[this_hart()->index];
 }
 
+static struct lock enable_lock;
+
+static void set_enable(unsigned context, unsigned source, bool is_on)
+{
+	hpa_t enable = reg(ENABLE(context) + source / 32 * 4);
+	uint32_t bit = 1u << source % 32;
+
+	lock_take(&enable_lock);
+	io_write32(enable, is_on ? io_read32(enable) | bit : io_read32(enable) & ~bit);
+	lock_release(&enable_lock);
+}
+
 void plic_host_enable(unsigned source)
 {
-	hpa_t enable;
-
 	if (!host.plic.v)
 		return;
-	enable = reg(ENABLE(own_context()) + source / 32 * 4);
 	io_write32(reg(source * 4), 1);
-	io_write32(enable, io_read32(enable) | 1u << source % 32);
+	set_enable(own_context(), source, true);
 	io_write32(reg(THRESHOLD(own_context())), 0);
+}
+
+/* Enabled for both for a moment: whoever comes second finds nothing to claim. */
+void plic_host_move(unsigned source, unsigned from, unsigned to)
+{
+	if (!host.plic.v)
+		return;
+	io_write32(reg(THRESHOLD(host.plic_context[to])), 0);
+	set_enable(host.plic_context[to], source, true);
+	set_enable(host.plic_context[from], source, false);
 }
 
 unsigned plic_host_claim(void)

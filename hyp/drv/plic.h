@@ -1,11 +1,16 @@
 /*
- * The host's PLIC: the sources of our drivers, for the boot hart's S-mode context.
+ * The host's PLIC: the sources of our drivers, for the boot hart's S-mode context unless they are
+ * moved.
  */
 #ifndef HYP_DRV_PLIC_H
 #define HYP_DRV_PLIC_H
 
 /* Priority and enable for @source towards this hart; threshold 0. Does nothing without a PLIC. */
 void plic_host_enable(unsigned source);
+
+/* Of harts of these indices: @source, which is enabled for the one, is for the other from now on. It
+ * may come to both once more. */
+void plic_host_move(unsigned source, unsigned from, unsigned to);
 
 /* Claim the pending source of this hart's context, 0 if none; complete it when served. */
 unsigned plic_host_claim(void);

@@ -3,8 +3,9 @@
  *
  * Each port has one buffer a direction: what the device may fill belongs to it until it has, and
  * then to us until all of it has been read; what is being sent is the device's until it is through.
- * Of the messages that we send one is under way at a time: the device answers a "port ready" with
- * several, and drops those that find no buffer.
+ * Our ends are open always: QEMU loses what comes just after one was closed, where it waits if it
+ * isn't read. Of the messages that we send one is under way at a time: the device answers a "port
+ * ready" with several, and drops those that find no buffer.
  *
  * Source: virtio 1.3, "Console Device". Next: hyp/drv/virtio.c.
  */
@@ -71,6 +72,7 @@ struct serial {
 	_Atomic bool is_open;	/* at the host's end; read without the lock */
 	bool is_sending;	/* .tx is the device's */
 	bool has_event;
+	bool was_closed;	    /* at the host's end, since somebody asked */
 	bool owes_ready, owes_open; /* messages that are to be sent */
 	unsigned rx_n, rx_at;	    /* bytes in .rx; the next to be read. 0: .rx is the device's */
 	struct virtq rx, tx;
@@ -88,6 +90,8 @@ static struct {
 	/* The chain of each buffer for messages. */
 	uint8_t buffer_of[VIRTQ_MAX];
 	struct frame_pool pool;
+	struct serial_listener *listeners, *served; /* .served: whose turn it is */
+	unsigned round;
 	struct serial port[PORTS_MAX];
 } device;
 
@@ -164,6 +168,7 @@ static void port_removed(struct serial *s)
 {
 	s->is_there = s->owes_ready = s->owes_open = false;
 	s->is_open = false; /* atomic: for clang not a value to go on with */
+	s->was_closed = true;
 	s->has_event = true;
 	s->name[0] = 0;
 	device.generation++;
@@ -172,6 +177,7 @@ static void port_removed(struct serial *s)
 static void port_opened(struct serial *s, bool is_open)
 {
 	s->is_open = is_open;
+	s->was_closed |= !is_open;
 	s->has_event = true;
 }
 
@@ -288,36 +294,149 @@ bool serial_is_open(struct serial *s)
 	return s->is_open;
 }
 
-size_t serial_write(struct serial *s, const void *from, size_t n)
+/* With the lock. */
+static void *room(struct serial *s, size_t *n)
+{
+	*n = s->is_there && !s->is_sending ? TX_BYTES : 0;
+	return *n ? s->memory->tx : NULL;
+}
+
+static void send(struct serial *s, size_t n)
 {
 	unsigned id;
 
+	if (!n || !s->is_there)
+		return;
+	s->is_sending = offer(&s->tx, s->memory->tx, n, false, &id);
+	virtq_notify(&s->tx);
+}
+
+static const void *input(struct serial *s, size_t *n)
+{
+	*n = s->rx_n - s->rx_at;
+	return s->memory->rx + s->rx_at;
+}
+
+static void pass(struct serial *s, size_t n)
+{
+	s->rx_at += (unsigned)n;
+	if (n && s->rx_at == s->rx_n)
+		offer_rx(s);
+}
+
+size_t serial_write(struct serial *s, const void *from, size_t n)
+{
+	size_t most;
+	void *to;
+
 	lock_take(&device.lock);
-	if (!s->is_there || s->is_sending || !n) {
-		n = 0;
-	} else {
-		n = n < TX_BYTES ? n : TX_BYTES;
-		memcpy(s->memory->tx, from, n);
-		s->is_sending = offer(&s->tx, s->memory->tx, n, false, &id);
-		virtq_notify(&s->tx);
-	}
+	to = room(s, &most);
+	n = n < most ? n : most;
+	if (n)
+		memcpy(to, from, n);
+	send(s, n);
 	lock_release(&device.lock);
 	return n;
 }
 
 size_t serial_read(struct serial *s, void *to, size_t n)
 {
+	const void *from;
 	size_t left;
 
 	lock_take(&device.lock);
-	left = s->rx_n - s->rx_at;
+	from = input(s, &left);
 	n = n < left ? n : left;
-	memcpy(to, s->memory->rx + s->rx_at, n);
-	s->rx_at += (unsigned)n;
-	if (n && s->rx_at == s->rx_n)
-		offer_rx(s);
+	memcpy(to, from, n);
+	pass(s, n);
 	lock_release(&device.lock);
 	return n;
+}
+
+void *serial_room(struct serial *s, size_t *n)
+{
+	void *to;
+
+	lock_take(&device.lock);
+	to = room(s, n);
+	lock_release(&device.lock);
+	return to;
+}
+
+void serial_send(struct serial *s, size_t n)
+{
+	lock_take(&device.lock);
+	send(s, n);
+	lock_release(&device.lock);
+}
+
+const void *serial_input(struct serial *s, size_t *n)
+{
+	const void *from;
+
+	lock_take(&device.lock);
+	from = input(s, n);
+	lock_release(&device.lock);
+	return from;
+}
+
+void serial_pass(struct serial *s, size_t n)
+{
+	lock_take(&device.lock);
+	pass(s, n);
+	lock_release(&device.lock);
+}
+
+bool serial_take_closed(struct serial *s)
+{
+	bool was_closed;
+
+	lock_take(&device.lock);
+	was_closed = s->was_closed;
+	s->was_closed = false;
+	lock_release(&device.lock);
+	return was_closed;
+}
+
+void serial_listen(struct serial_listener *l)
+{
+	lock_take(&device.lock);
+	l->round = device.round - 1;
+	l->next = device.listeners;
+	device.listeners = l;
+	lock_release(&device.lock);
+}
+
+void serial_ignore(struct serial_listener *l)
+{
+	struct serial_listener **at = &device.listeners;
+
+	lock_take(&device.lock);
+	while (*at != l)
+		at = &(*at)->next;
+	*at = l->next;
+	while (device.served == l) {
+		lock_release(&device.lock);
+		cpu_relax();
+		lock_take(&device.lock);
+	}
+	lock_release(&device.lock);
+}
+
+void *serial_next_owner(void)
+{
+	struct serial_listener *l;
+
+	lock_take(&device.lock);
+	for (l = device.listeners; l && l->round == device.round; l = l->next)
+		;
+	if (l)
+		l->round = device.round;
+	else
+		device.round++;
+	device.served = l;
+	lock_release(&device.lock);
+	return l ? l->owner : NULL;
 }
 
 bool serial_has_input(struct serial *s)

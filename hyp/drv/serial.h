@@ -4,6 +4,7 @@
  *
  *   "gnomon.console.NAME"  the console of the VM of that name (hyp/drv/terminal.c)
  *   "gnomon.control"       the monitor's, for programs (hyp/monitor/)
+ *   "gnomon.port.VM/NAME"  a VM's own port of that name (hyp/dev/virtio_console.c)
  *
  * One lock inside; any hart may call. Source: virtio 1.3, "Console Device".
  */
@@ -16,7 +17,8 @@
 
 #define SERIAL_CONSOLE "gnomon.console."
 #define SERIAL_CONTROL "gnomon.control"
-#define SERIAL_NAME    64 /* bytes with the ending 0; a longer name is cut */
+#define SERIAL_PORT    "gnomon.port."
+#define SERIAL_NAME    80 /* bytes with the ending 0; a longer name is cut */
 
 struct serial;
 
@@ -41,6 +43,19 @@ size_t serial_write(struct serial *s, const void *from, size_t n);
 /* Fetch up to @n bytes that came. Returns how many. */
 size_t serial_read(struct serial *s, void *to, size_t n);
 
+/**
+ * The same without a copy, for who uses @s alone: where to put bytes, *@n at most, that
+ * serial_send() then sends; NULL where serial_write() would take none. And where the bytes are that
+ * came, *@n of them, the first of which serial_pass() then drops.
+ */
+void *serial_room(struct serial *s, size_t *n);
+void serial_send(struct serial *s, size_t n);
+const void *serial_input(struct serial *s, size_t *n);
+void serial_pass(struct serial *s, size_t n);
+
+/* Whether somebody at the host's end left since this was last asked; who came then may be back. */
+bool serial_take_closed(struct serial *s);
+
 /* Whether serial_read() would return bytes. */
 bool serial_has_input(struct serial *s);
 
@@ -49,6 +64,27 @@ bool serial_has_input(struct serial *s);
  * through, or somebody came or left at the host's end.
  */
 bool serial_take_event(struct serial *s);
+
+/* Who is to look at ports of its own when the host's interrupt. */
+struct serial_listener {
+	void *owner;
+	/* serial.c's */
+	struct serial_listener *next;
+	unsigned round;
+};
+
+/**
+ * Begin and end to listen. Not to be ended from within the handling of the listener's own turn: it
+ * waits until another hart is through with that.
+ */
+void serial_listen(struct serial_listener *l);
+void serial_ignore(struct serial_listener *l);
+
+/**
+ * The .owner of the next listener whose turn it is, which stays until the next call; NULL: all have
+ * had one, and the next call begins anew. For the one hart that takes interrupts of devices.
+ */
+void *serial_next_owner(void);
 
 /* Interrupt @source came. Returns whether it was the device's, and then what came is known. */
 bool serial_interrupt(unsigned source);

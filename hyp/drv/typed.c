@@ -8,7 +8,7 @@
 
 #define BLOCK_BYTES 64
 #define FAIR	    2
-#define READERS	    64 /* more queues than there can be */
+#define READERS	    72 /* more queues than there can be */
 #define SHARED	    (65536 / BLOCK_BYTES)
 
 struct typed_block {

@@ -14,6 +14,10 @@
 #include "hyp/drv/virtio_abi.h"
 #include "hyp/lib/log.h"
 
+#define INTERRUPT_CONFIG 2u
+#define AVAIL_NO_INTERRUPT 1u
+#define USED_NO_NOTIFY	   1u
+
 /* A queue's memory, behind its descriptors. */
 struct avail {
 	uint16_t flags, n;
@@ -37,18 +41,22 @@ static void put(const struct virtio *d, unsigned reg, uint32_t value)
 	io_write32(hpa(d->regs.v + reg), value);
 }
 
-/* A place without a device has kind 0, of either version, and isn't worth a word. */
+/* A place without a device has kind 0, of either version, and isn't worth a word. Every driver looks;
+ * one word is enough. */
 struct virtio virtio_look(unsigned i)
 {
+	static uint32_t said; /* bit n: of place n */
 	struct virtio d = { .regs = host.virtio[i].base, .irq = host.virtio[i].irq };
 
 	if (get(&d, VIRTIO_REG_MAGIC) != VIRTIO_MAGIC)
 		return d;
 	d.kind = get(&d, VIRTIO_REG_DEVICE_ID);
 	if (d.kind && get(&d, VIRTIO_REG_VERSION) != 2) {
-		log_error("virtio device %u at %lx isn't used: it is the legacy kind; QEMU's other "
-			  "kind: -global virtio-mmio.force-legacy=false",
-			  d.kind, d.regs.v);
+		if (!(said & 1u << i))
+			log_error("virtio device %u at %lx isn't used: it is the legacy kind; "
+				  "QEMU's other kind: -global virtio-mmio.force-legacy=false",
+				  d.kind, d.regs.v);
+		said |= 1u << i;
 		d.kind = 0;
 	}
 	return d;
@@ -106,10 +114,14 @@ uint32_t virtio_config(const struct virtio *d, unsigned offset)
 	return get(d, VIRTIO_REG_CONFIG + offset);
 }
 
-void virtio_interrupt(const struct virtio *d)
+bool virtio_interrupt(const struct virtio *d)
 {
-	put(d, VIRTIO_REG_INTERRUPT_ACK, get(d, VIRTIO_REG_INTERRUPT_STATUS));
+	uint32_t why = get(d, VIRTIO_REG_INTERRUPT_STATUS);
+
+	put(d, VIRTIO_REG_INTERRUPT_ACK, why);
 	fence_all(); /* what is in the rings now is seen, what comes later interrupts again */
+	return (why & INTERRUPT_CONFIG) &&
+	       (get(d, VIRTIO_REG_STATUS) & VIRTIO_STATUS_NEEDS_RESET);
 }
 
 static volatile struct virtio_desc *desc_of(const struct virtq *q)
@@ -125,6 +137,17 @@ static volatile struct avail *avail_of(const struct virtq *q)
 static volatile struct used *used_of(const struct virtq *q)
 {
 	return (volatile struct used *)(q->memory + align_up(18u * q->size + 6, 4));
+}
+
+/* used_event lies behind the available ring's entries, avail_event behind the used ring's. */
+static volatile uint16_t *used_event_of(const struct virtq *q)
+{
+	return &avail_of(q)->id[q->size];
+}
+
+static volatile uint16_t *avail_event_of(const struct virtq *q)
+{
+	return (volatile uint16_t *)&used_of(q)->chain[q->size];
 }
 
 static void put_address(const struct virtio *d, unsigned reg, const volatile void *p)
@@ -166,6 +189,31 @@ static void write_desc(struct virtq *q, unsigned i, const struct virtq_part *par
 	d->next = more ? q->link[i] : 0;
 }
 
+/* The chain from @head is written: the device may have it. */
+static void publish(struct virtq *q, unsigned head)
+{
+	avail_of(q)->id[q->available++ % q->size] = (uint16_t)head;
+	fence_all(); /* the chain is there before the device is told of it */
+	avail_of(q)->n = q->available;
+}
+
+int virtq_add_table(struct virtq *q, hpa_t table, uint32_t bytes)
+{
+	struct virtq_part part = { table, bytes, false };
+	unsigned head = q->free;
+
+	if (!q->free_n)
+		return -1;
+	q->parts[head] = 1;
+	q->writable[head] = UINT32_MAX;
+	write_desc(q, head, &part, false);
+	desc_of(q)[head].flags = VIRTIO_DESC_INDIRECT;
+	q->free = q->link[head];
+	q->free_n--;
+	publish(q, head);
+	return (int)head;
+}
+
 int virtq_add(struct virtq *q, const struct virtq_part *part, unsigned n)
 {
 	unsigned head = q->free, at = head;
@@ -182,16 +230,44 @@ int virtq_add(struct virtq *q, const struct virtq_part *part, unsigned n)
 	}
 	q->free = (uint16_t)at;
 	q->free_n = (uint16_t)(q->free_n - n);
-	avail_of(q)->id[q->available++ % q->size] = (uint16_t)head;
-	fence_all(); /* the chain is there before the device is told of it */
-	avail_of(q)->n = q->available;
+	publish(q, head);
 	return (int)head;
+}
+
+/* Whether the device wants to hear of what was added since it was last told. */
+static bool is_awaited(struct virtq *q)
+{
+	uint16_t before = q->notified;
+
+	q->notified = q->available;
+	if (!q->has_event_idx)
+		return !(used_of(q)->flags & USED_NO_NOTIFY);
+	return (uint16_t)(q->available - *avail_event_of(q) - 1) <
+	       (uint16_t)(q->available - before);
 }
 
 void virtq_notify(struct virtq *q)
 {
-	fence_all(); /* avail.n before the notification */
-	put(q->device, VIRTIO_REG_QUEUE_NOTIFY, q->index);
+	fence_all(); /* avail.n before the notification, and before its wish is read */
+	if (is_awaited(q))
+		put(q->device, VIRTIO_REG_QUEUE_NOTIFY, q->index);
+}
+
+bool virtq_arm(struct virtq *q)
+{
+	if (q->has_event_idx)
+		*used_event_of(q) = q->used;
+	fence_all(); /* what we wait for before we look whether it has come */
+	return used_of(q)->n != q->used;
+}
+
+/* An event that has just passed comes again after 65536 chains. */
+void virtq_silence(struct virtq *q)
+{
+	if (q->has_event_idx)
+		*used_event_of(q) = (uint16_t)(q->used - 1);
+	else
+		avail_of(q)->flags = AVAIL_NO_INTERRUPT;
 }
 
 /* Put the chain from @head in front of the free ones. */

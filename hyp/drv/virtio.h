@@ -18,7 +18,7 @@
 #include "hyp/arch/addr.h"
 #include "hyp/lib/err.h"
 
-enum { VIRTIO_CONSOLE = 3 };
+enum { VIRTIO_NET = 1, VIRTIO_BLOCK = 2, VIRTIO_CONSOLE = 3 };
 
 struct virtio {
 	uint32_t kind; /* 0: nothing to use */
@@ -42,10 +42,11 @@ void virtio_give_up(const struct virtio *d);
 /* Four bytes of the device's configuration, at a multiple of 4. */
 uint32_t virtio_config(const struct virtio *d, unsigned offset);
 
-/* Acknowledge an interrupt; do so before looking at the queues. */
-void virtio_interrupt(const struct virtio *d);
+/* Acknowledge an interrupt; do so before looking at the queues. Returns whether the device is broken
+ * and needs a reset. */
+bool virtio_interrupt(const struct virtio *d);
 
-#define VIRTQ_MAX 64
+#define VIRTQ_MAX 256
 
 /* Bytes of memory that a queue of @size descriptors takes; aligned to 16. */
 #define VIRTQ_BYTES(size) ((26 * (size) + 14 + 15) / 16 * 16)
@@ -56,6 +57,8 @@ struct virtq {
 	uint16_t size;		      /* a power of two */
 	uint16_t free, free_n;	      /* the first free descriptor; how many there are */
 	uint16_t available, used;     /* chains ever offered; taken back */
+	uint16_t notified;	      /* .available when the device was last told */
+	bool has_event_idx;	      /* VIRTIO_F_EVENT_IDX was agreed on: the driver sets it */
 	uint16_t link[VIRTQ_MAX];     /* the next descriptor of a chain, or that is free */
 	uint16_t parts[VIRTQ_MAX];    /* of the chain that begins here and is under way, or 0 */
 	uint32_t writable[VIRTQ_MAX]; /* and how many bytes the device may write there */
@@ -80,8 +83,23 @@ struct virtq_part {
 /* Offer a chain of @n parts. Returns its number, or -1 while there is no room for it. */
 int virtq_add(struct virtq *q, const struct virtq_part *part, unsigned n);
 
-/* Tell the device that there are new chains. */
+/**
+ * The same of an indirect table of @bytes at @table, which stays until the chain is taken back; where
+ * VIRTIO_F_INDIRECT_DESC was agreed on.
+ */
+int virtq_add_table(struct virtq *q, hpa_t table, uint32_t bytes);
+
+/* Tell the device that there are new chains, if it wants to know. */
 void virtq_notify(struct virtq *q);
+
+/**
+ * Ask for an interrupt for the next chain that the device is through with. Returns true where one
+ * is there already, of which nobody may have told.
+ */
+bool virtq_arm(struct virtq *q);
+
+/* No interrupts for @q, or few: its chains are taken back now and then. */
+void virtq_silence(struct virtq *q);
 
 /**
  * Take back a chain that the device is through with. Returns false where there is none; else its

@@ -3,8 +3,10 @@
  * since the next page may be elsewhere.
  */
 #include "hyp/g-stage/gstage.h"
+#include "hyp/g-stage/table.h"
 
 #include "hyp/lib/string.h"
+#include "hyp/mm/phys.h"
 
 /* Bytes from @at to the end of its page, @bytes at most. */
 static uint64_t page_part(gpa_t at, uint64_t bytes)
@@ -14,34 +16,86 @@ static uint64_t page_part(gpa_t at, uint64_t bytes)
 	return bytes < room ? bytes : room;
 }
 
-/* Copy out of the guest to @to, or into it from @from; the other one is NULL. */
+/*
+ * RAM at @at for @want, or NULL and *@e. The lock is held until the access is made: nobody takes the
+ * memory back meanwhile, or looks at it for a shadow.
+ */
+static void *touched(struct gstage *gs, gpa_t at, enum access want, enum err *e)
+{
+	struct gstage_entry r;
+
+	*e = gstage_reach(gs, at, want, &r);
+	if (*e)
+		return NULL;
+	if (want == ACCESS_STORE && gs->fencing->write)
+		gs->fencing->write(gs, at);
+	return phys_pointer(r.to);
+}
+
+/* Copy @bytes in one page out of the guest to @to, or into it from @from; the other one is NULL. */
+static enum err copy_part(struct gstage *gs, gpa_t at, char *to, const char *from, uint64_t bytes)
+{
+	char *guest;
+	enum err e;
+
+	lock_take(&gs->lock);
+	guest = touched(gs, at, from ? ACCESS_STORE : ACCESS_LOAD, &e);
+	if (guest && from)
+		memcpy(guest, from, bytes);
+	else if (guest)
+		memcpy(to, guest, bytes);
+	lock_release(&gs->lock);
+	return e;
+}
+
 static enum err copy(struct gstage *gs, gpa_t at, char *to, const char *from, uint64_t bytes)
 {
 	while (bytes) {
 		uint64_t part = page_part(at, bytes);
-		char *guest;
+		enum err e = copy_part(gs, at, to, from, part);
 
-		if (!gstage_is_ram(gs, at))
-			return ERR_RANGE;
-		guest = gstage_pointer(gs, at, from ? ACCESS_STORE : ACCESS_LOAD);
-		if (!guest)
-			return ERR_NOMEM;
-		if (from) {
-			if (gs->fencing->write)
-				gs->fencing->write(gs, at);
-			memcpy(guest, from, part);
-			/* Somebody may have looked at it meanwhile. */
-			if (gs->fencing->write)
-				gs->fencing->write(gs, at);
+		if (e)
+			return e;
+		if (from)
 			from += part;
-		} else {
-			memcpy(to, guest, part);
+		else
 			to += part;
-		}
 		at.v += part;
 		bytes -= part;
 	}
 	return OK;
+}
+
+void gstage_written(struct gstage *gs, gpa_t at, uint64_t bytes)
+{
+	if (!gs->fencing->write)
+		return;
+	while (bytes) {
+		uint64_t part = page_part(at, bytes);
+
+		lock_take(&gs->lock);
+		gs->fencing->write(gs, at);
+		lock_release(&gs->lock);
+		at.v += part;
+		bytes -= part;
+	}
+}
+
+bool gstage_peek(struct gstage *gs, gpa_t at, uint64_t *v)
+{
+	unsigned level;
+	pte_t e;
+
+	if (!gstage_is_ram(gs, at) || !is_aligned(at.v, sizeof(*v)))
+		return false;
+	lock_take(&gs->lock);
+	e = *table_find(gs, at, &level);
+	if (pte_is_valid(e))
+		*v = __atomic_load_n((const uint64_t *)phys_pointer(hpa(
+					     pte_address(e) + (at.v & (pt_span(level) - 1)))),
+				     __ATOMIC_RELAXED);
+	lock_release(&gs->lock);
+	return pte_is_valid(e);
 }
 
 enum err gstage_read(struct gstage *gs, gpa_t at, void *to, uint64_t bytes)
@@ -57,29 +111,29 @@ enum err gstage_write(struct gstage *gs, gpa_t at, const void *from, uint64_t by
 enum err gstage_read16(struct gstage *gs, gpa_t at, uint16_t *v)
 {
 	const _Atomic uint16_t *guest;
+	enum err e;
 
-	if (!gstage_is_ram(gs, at) || !is_aligned(at.v, sizeof(*v)))
+	if (!is_aligned(at.v, sizeof(*v)))
 		return ERR_RANGE;
-	guest = gstage_pointer(gs, at, ACCESS_LOAD);
-	if (!guest)
-		return ERR_NOMEM;
-	*v = atomic_load(guest);
-	return OK;
+	lock_take(&gs->lock);
+	guest = touched(gs, at, ACCESS_LOAD, &e);
+	if (guest)
+		*v = atomic_load(guest);
+	lock_release(&gs->lock);
+	return e;
 }
 
 enum err gstage_write16(struct gstage *gs, gpa_t at, uint16_t v)
 {
 	_Atomic uint16_t *guest;
+	enum err e;
 
-	if (!gstage_is_ram(gs, at) || !is_aligned(at.v, sizeof(v)))
+	if (!is_aligned(at.v, sizeof(v)))
 		return ERR_RANGE;
-	guest = gstage_pointer(gs, at, ACCESS_STORE);
-	if (!guest)
-		return ERR_NOMEM;
-	if (gs->fencing->write)
-		gs->fencing->write(gs, at);
-	atomic_store(guest, v);
-	if (gs->fencing->write)
-		gs->fencing->write(gs, at);
-	return OK;
+	lock_take(&gs->lock);
+	guest = touched(gs, at, ACCESS_STORE, &e);
+	if (guest)
+		atomic_store(guest, v);
+	lock_release(&gs->lock);
+	return e;
 }

@@ -11,6 +11,7 @@
 #include "hyp/g-stage/table.h"
 
 #include "hyp/lib/string.h"
+#include "hyp/lib/trace.h"
 #include "hyp/mm/phys.h"
 
 #define MEGA_LEVEL 1
@@ -74,14 +75,15 @@ static enum err fill_giant(struct gstage *gs, gpa_t at, unsigned top, unsigned *
 	return ERR_NOMEM;
 }
 
+/* Where some of 2 MiB was given back (discard.c) the rest of it stays as it is. */
 static enum err fill_small(struct gstage *gs, gpa_t at, unsigned *level, hpa_t *to)
 {
 	uint64_t base = align_down(at.v, MEGAPAGE);
 	bool zero = true;
 	enum err e;
 
-	*level = span_is_ram(gs, base, MEGAPAGE) ? MEGA_LEVEL : 0;
-	e = *level ? frame_alloc_block(gs->pool, to, &zero) : frame_alloc(gs->pool, to);
+	*level = span_is_ram(gs, base, MEGAPAGE) && !table_is_private(gs, at) ? MEGA_LEVEL : 0;
+	e = *level ? frame_alloc_block(gs->pool, to, &zero) : frame_alloc_page(gs->pool, to);
 	if (e)
 		return e;
 	base = align_down(at.v, pt_span(*level));
@@ -140,9 +142,33 @@ static enum err fill(struct gstage *gs, gpa_t at, pte_t found, unsigned found_le
 	return replace(gs, at, level, to);
 }
 
+static COLD void tell_fill(gpa_t at, const struct gstage_entry *e, pte_t before)
+{
+	const struct trace_value values[] = { { TRACE_GPA, align_down(at.v, pt_span(e->level)) },
+					      { TRACE_HPA, pte_address(e->pte) },
+					      { TRACE_LEVEL, e->level },
+					      { TRACE_ENTRY, e->pte } };
+
+	trace_add(TRACE_FILL, pte_is_valid(before) ? TRACE_COPY : TRACE_DEMAND, values, 4);
+}
+
+/* What *@r says doesn't allow what is wanted: what does is made. */
+static COLD enum err fill_found(struct gstage *gs, gpa_t at, struct gstage_entry *r)
+{
+	pte_t before = r->pte;
+	enum err e = fill(gs, at, before, r->level);
+
+	if (e)
+		return e;
+	r->pte = *table_find(gs, at, &r->level);
+	if (trace_wants(TRACE_FILL))
+		tell_fill(at, r, before);
+	return OK;
+}
+
 /* With the lock held: the leaf that allows @want at @at, made if need be. */
-static enum err reach(struct gstage *gs, gpa_t at, enum access want, struct gstage_entry *r,
-		      bool *changed)
+static inline enum err reach(struct gstage *gs, gpa_t at, enum access want, struct gstage_entry *r,
+			     bool *changed)
 {
 	enum err e;
 
@@ -151,11 +177,10 @@ static enum err reach(struct gstage *gs, gpa_t at, enum access want, struct gsta
 		return ERR_RANGE;
 	r->pte = *table_find(gs, at, &r->level);
 	if (!entry_allows(r->pte, want)) {
-		e = fill(gs, at, r->pte, r->level);
+		e = fill_found(gs, at, r);
 		if (e)
 			return e;
 		*changed = true;
-		r->pte = *table_find(gs, at, &r->level);
 	}
 	r->to = hpa(pte_address(r->pte) + (at.v & (pt_span(r->level) - 1)));
 	return OK;
@@ -188,6 +213,22 @@ void *gstage_pointer(struct gstage *gs, gpa_t at, enum access want)
 	e = gstage_reach(gs, at, want, &r);
 	lock_release(&gs->lock);
 	return e ? NULL : phys_pointer(r.to);
+}
+
+bool gstage_find_page(struct gstage *gs, gpa_t at, enum access want, struct gstage_page *page)
+{
+	struct gstage_entry r;
+	uint64_t offset;
+	enum err e;
+
+	lock_take(&gs->lock);
+	e = gstage_reach(gs, at, want, &r);
+	lock_release(&gs->lock);
+	if (e)
+		return false;
+	offset = at.v & (pt_span(r.level) - 1);
+	*page = (struct gstage_page){ gpa(at.v - offset), hpa(r.to.v - offset), pt_span(r.level) };
+	return true;
 }
 
 struct gstage_entry gstage_lookup(struct gstage *gs, gpa_t at)

@@ -88,4 +88,9 @@ static void fence(struct gstage *gs, gpa_t at, uint64_t bytes)
 	}
 }
 
-const struct gstage_fencing gstage_by_hgatp = { fence, NULL };
+static void flush(struct gstage *gs)
+{
+	fence(gs, gpa(0), UINT64_MAX);
+}
+
+const struct gstage_fencing gstage_by_hgatp = { .fence = fence, .flush = flush };

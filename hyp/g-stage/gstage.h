@@ -8,7 +8,8 @@
  *
  * RAM is demand-zero. A bundle's pages that are this VM's alone are mapped in place, without W, at
  * start; the first write (or a touch beside them in the same 2 MiB) gives the guest its own copy of
- * the 2 MiB. Of those that VMs share, the first touch of any kind does.
+ * the 2 MiB. Of those that VMs share, the first touch of any kind does. What the guest says it
+ * doesn't need is taken back (discard.c).
  *
  * One lock inside; every function may be called from any hart. Shadows of the table are kept under
  * the same lock.
@@ -29,6 +30,7 @@
 
 #define GSTAGE_DEVICES_MAX  16
 #define GSTAGE_BACKINGS_MAX 16
+#define GSTAGE_EPOCHS	    2 /* that may have pins, discard.c */
 
 /* The modes of hgatp, narrowest first. */
 enum { GSTAGE_SV39X4, GSTAGE_SV48X4, GSTAGE_SV57X4, GSTAGE_MODES };
@@ -57,9 +59,16 @@ struct gstage_fencing {
 	/* Returns when no hart holds a translation of [@at, @at + @bytes) older than the table's
 	 * stores before this call, nor stale instructions from there. gs->lock is held. */
 	void (*fence)(struct gstage *gs, gpa_t at, uint64_t bytes);
-	/* The hypervisor is about to write RAM at @at, in one page, for the guest; NULL: nobody
-	 * minds. gs->lock isn't held. */
+	/* The same about all addresses. */
+	void (*flush)(struct gstage *gs);
+	/* For these NULL: nobody minds. gs->lock is held, and .flush follows the last two. */
+	/* The hypervisor is about to write RAM at @at, in one page, for the guest. */
 	void (*write)(struct gstage *gs, gpa_t at);
+	/* The first page in [@at, @end) that must stay where it is, or @end. */
+	gpa_t (*keeps)(struct gstage *gs, gpa_t at, gpa_t end);
+	/* What was derived from the leaves of [@at, @at + @bytes), and from the guest's own tables
+	 * there, isn't true any more: both are being taken back. */
+	void (*forget)(struct gstage *gs, gpa_t at, uint64_t bytes);
 };
 extern const struct gstage_fencing gstage_by_hgatp;
 
@@ -80,6 +89,13 @@ struct gstage {
 	struct gstage_backing backings[GSTAGE_BACKINGS_MAX];
 	unsigned backings_n;
 	uint64_t cow_copies, demand_fills; /* statistics */
+	uint64_t discarded;		   /* pages taken back, ever */
+
+	/* discard.c: pins by epoch; frames that wait for them, by epoch (with the lock), and all. */
+	_Atomic uint64_t epoch;
+	_Atomic uint32_t pins[GSTAGE_EPOCHS];
+	uint64_t waiting[GSTAGE_EPOCHS];
+	_Atomic uint64_t waits;
 };
 
 /* Which modes hgatp holds on this hart: probed once, on the boot hart, before a VM is run by H.
@@ -149,11 +165,82 @@ struct gstage_entry gstage_lookup(struct gstage *gs, gpa_t at);
 MUST_USE enum err gstage_reach(struct gstage *gs, gpa_t at, enum access want,
 			       struct gstage_entry *e);
 
+/* Bytes of guest RAM, of any alignment. */
+struct gstage_span {
+	gpa_t at;
+	uint64_t bytes;
+};
+
 /**
- * A pointer to guest RAM at @at for @want, good up to the end of its 4 KiB page; RAM is touched
- * first if need be. NULL: not RAM, or no memory left.
+ * The guest doesn't need the whole pages in @spans, @n of them, any more: their memory is given back,
+ * and their contents are lost; the next touch finds zeros there, or the bundle's bytes. What lies
+ * outside RAM, or has no memory of its own, is passed over, and so may be a page or two that can't be
+ * had, or all of them while much waits for pins. A block of 2 MiB is free for everybody when all of it was given back.
+ * Returns the bytes that were taken back.
+ */
+uint64_t gstage_discard(struct gstage *gs, const struct gstage_span *spans, unsigned n);
+
+/**
+ * From here to gstage_unpin() of what this returns, what gstage_pointer() and gstage_run() find stays
+ * memory of this VM, whatever the guest gives back meanwhile. Any hart, as often as one likes, and
+ * for as long as a disk takes; none may be left when the VM's memory is given back. gstage_unpin():
+ * gs->lock isn't held.
+ */
+unsigned gstage_pin(struct gstage *gs);
+void gstage_unpin(struct gstage *gs, unsigned pin);
+
+/**
+ * A pointer to guest RAM at @at for @want, good up to the end of its 4 KiB page, and until the pin
+ * that is held; RAM is touched first if need be. NULL: not RAM, or no memory left.
  */
 void *gstage_pointer(struct gstage *gs, gpa_t at, enum access want);
+
+/* RAM that lies together in the host's memory, too: a page, of whatever size. .bytes 0: none. */
+struct gstage_page {
+	gpa_t at;
+	hpa_t to;
+	uint64_t bytes;
+};
+
+/* The page at @at, ready for @want. Returns false, with nothing changed: not RAM, or no memory left. */
+MUST_USE bool gstage_find_page(struct gstage *gs, gpa_t at, enum access want,
+			       struct gstage_page *page);
+
+/**
+ * Where up to @bytes of RAM at @at lie, ready for @want, into *@to. Returns how many lie together
+ * there, up to the end of the page, of whatever size; 0: not RAM, or no memory left. @last: none, or
+ * the page that was found by the call before for the same @want, under the same pin; neighbours are
+ * found without a look at the table. What lies there stays this VM's until that pin is released; but
+ * what is reached for reading may be a file's, not the guest's own, and the guest's elsewhere after its
+ * next store.
+ */
+static inline uint64_t gstage_run(struct gstage *gs, gpa_t at, uint64_t bytes, enum access want,
+				  struct gstage_page *last, hpa_t *to)
+{
+	uint64_t offset;
+
+	if (at.v - last->at.v >= last->bytes && !gstage_find_page(gs, at, want, last))
+		return 0;
+	offset = at.v - last->at.v;
+	*to = hpa(last->to.v + offset);
+	return bytes < last->bytes - offset ? bytes : last->bytes - offset;
+}
+
+/**
+ * Somebody but this hart, a device, writes RAM in [@at, @at + @bytes): before it begins, and when it
+ * is through.
+ */
+void gstage_written(struct gstage *gs, gpa_t at, uint64_t bytes);
+
+/* Whether that makes a difference; it doesn't change while the VM runs. */
+static inline bool gstage_minds_writes(const struct gstage *gs)
+{
+	return gs->fencing->write != NULL;
+}
+
+/* The 8 bytes of RAM at @at, for who looks on: nothing is touched. false: nothing is mapped there, or
+ * it isn't aligned. */
+bool gstage_peek(struct gstage *gs, gpa_t at, uint64_t *v);
 
 /**
  * Copy between the guest's RAM and the hypervisor. Returns OK, or ERR_RANGE/ERR_NOMEM with a part

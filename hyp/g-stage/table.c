@@ -31,37 +31,13 @@ static void entry_write(pte_t *e, pte_t v)
 	__atomic_store_n(e, v, __ATOMIC_RELEASE);
 }
 
-static pte_t *table_at(pte_t e)
-{
-	return phys_pointer(hpa(pte_address(e)));
-}
-
-/* Down to @lowest at most; stops early at a leaf or an invalid entry. */
-static pte_t *descend(const struct gstage *gs, gpa_t at, unsigned lowest, unsigned *level)
-{
-	pte_t *table = phys_pointer(gs->root);
-
-	for (*level = gs->mode->levels - 1u;; --*level) {
-		pte_t *e = &table[pt_index(gs->mode, *level, at.v)];
-
-		if (*level == lowest || !pte_is_valid(*e) || pte_is_leaf(*e))
-			return e;
-		table = table_at(*e);
-	}
-}
-
-pte_t *table_find(const struct gstage *gs, gpa_t at, unsigned *level)
-{
-	return descend(gs, at, 0, level);
-}
-
 /* The entry of @level for @at, with tables made on the way; NULL and *@e where that fails. */
 static pte_t *grow(struct gstage *gs, gpa_t at, unsigned level, enum err *e)
 {
 	unsigned reached;
 
 	for (;;) {
-		pte_t *entry = descend(gs, at, level, &reached);
+		pte_t *entry = table_descend(gs, at, level, &reached);
 		hpa_t table;
 
 		if (reached == level)
@@ -90,4 +66,66 @@ enum err table_set(struct gstage *gs, gpa_t at, unsigned level, hpa_t to, uint64
 		*old = hpa(pte_address(*entry));
 	entry_write(entry, pte_make(to.v, LEAF_FLAGS | rwx));
 	return OK;
+}
+
+static hpa_t clear(pte_t *entry)
+{
+	hpa_t to = hpa(pte_address(*entry));
+
+	entry_write(entry, 0);
+	return to;
+}
+
+hpa_t table_clear(struct gstage *gs, gpa_t at)
+{
+	unsigned level;
+
+	return clear(table_find(gs, at, &level));
+}
+
+enum err table_split(struct gstage *gs, gpa_t at)
+{
+	unsigned level;
+	pte_t *entry = table_find(gs, at, &level), *leaves;
+	hpa_t table;
+	enum err e = frame_alloc(gs->pool, &table);
+
+	if (e)
+		return e;
+	leaves = phys_pointer(table);
+	for (unsigned i = 0; i < PT_ENTRIES; i++)
+		leaves[i] = pte_make(pte_address(*entry) + i * pt_span(level - 1),
+				     *entry & ~PTE_PPN_MASK);
+	entry_write(entry, pte_make(table.v, PTE_V));
+	return OK;
+}
+
+/* The first leaf in the table of 4 KiB pages that has @entry, for @at; NULL: there is none. */
+static const pte_t *first_leaf(const struct gstage *gs, gpa_t at, const pte_t *entry)
+{
+	const pte_t *leaves = entry - pt_index(gs->mode, 0, at.v);
+
+	for (unsigned i = 0; i < PT_ENTRIES; i++)
+		if (pte_is_valid(leaves[i]))
+			return &leaves[i];
+	return NULL;
+}
+
+bool table_is_private(const struct gstage *gs, gpa_t at)
+{
+	unsigned level;
+	const pte_t *entry = table_find(gs, at, &level), *leaf;
+
+	leaf = level == 0 ? first_leaf(gs, at, entry) : NULL;
+	return leaf && (*leaf & PTE_W);
+}
+
+hpa_t table_prune(struct gstage *gs, gpa_t at)
+{
+	unsigned level;
+	const pte_t *entry = table_find(gs, at, &level);
+
+	if (level > 0 || first_leaf(gs, at, entry))
+		return hpa(0);
+	return clear(table_descend(gs, at, 1, &level));
 }

@@ -7,8 +7,11 @@
  * the others: four busy harts on two processors came to a standstill.
  *
  * Lock order, outermost first; a hart takes them only downwards in this list:
- *   vm->lock (life cycle) > device locks (uart, virtio, ... > plic) > gstage->lock > pool and block lock
- *   > terminal > serial, alarm's clock > log.
+ *   vm->lock (life cycle) > device locks (uart, virtio, ...) > the switch's table > its ports > virtio's
+ *   line_lock > plic > gstage->lock > pool and block lock > terminal > serial, host disks,
+ *   alarm's clock > log.
+ * A guest that sends holds its own device's lock and one port's at a time, the receiver's; nobody who
+ * holds a port's takes a device's. So two guests that send to each other never wait in a circle.
  */
 #ifndef HYP_LIB_LOCK_H
 #define HYP_LIB_LOCK_H

@@ -2,7 +2,8 @@
  * Memory and string functions.
  *
  * memcpy and memset matter: a guest's first write to a bundle page copies 2 MiB, so whole words
- * go eight at a time. The rest is as short as it can be. -fno-tree-loop-distribute-patterns keeps
+ * go eight at a time; and packets are copied from anywhere to anywhere. The rest is as short as it
+ * can be. -fno-tree-loop-distribute-patterns keeps
  * the compiler from turning these loops into calls of themselves.
  */
 #include "hyp/lib/string.h"
@@ -16,26 +17,77 @@ static bool words_fit(uintptr_t a, uintptr_t b)
 	return ((a | b) & 7) == 0;
 }
 
+/* Both aligned to words. Returns how many bytes are left, fewer than a word. */
+static size_t copy_words(unsigned char *t, const unsigned char *f, size_t bytes)
+{
+	for (; bytes >= 64; bytes -= 64, t += 64, f += 64) {
+		const word *wf = (const word *)f;
+		word *wt = (word *)t;
+		uint64_t a = wf[0], b = wf[1], c = wf[2], d = wf[3];
+		uint64_t e = wf[4], g = wf[5], h = wf[6], i = wf[7];
+
+		wt[0] = a, wt[1] = b, wt[2] = c, wt[3] = d;
+		wt[4] = e, wt[5] = g, wt[6] = h, wt[7] = i;
+	}
+	for (; bytes >= 8; bytes -= 8, t += 8, f += 8)
+		*(word *)t = *(const word *)f;
+	return bytes;
+}
+
+/* @t alone is aligned; a word lies before @f, too. Each word stored is made of the two that it lies
+ * across. Returns how many bytes are left, fewer than two words. */
+static size_t merge_words(unsigned char *t, const unsigned char *f, size_t bytes)
+{
+	unsigned shift = 8 * ((uintptr_t)f & 7), rest = 64 - shift;
+	const word *wf = (const word *)(f - ((uintptr_t)f & 7));
+	uint64_t a = *wf++;
+
+	for (; bytes >= 40; bytes -= 32, t += 32, wf += 4) {
+		uint64_t b = wf[0], c = wf[1], d = wf[2], e = wf[3];
+		word *wt = (word *)t;
+
+		wt[0] = a >> shift | b << rest, wt[1] = b >> shift | c << rest;
+		wt[2] = c >> shift | d << rest, wt[3] = d >> shift | e << rest;
+		a = e;
+	}
+	for (; bytes >= 16; bytes -= 8, t += 8) {
+		uint64_t b = *wf++;
+
+		*(word *)t = a >> shift | b << rest;
+		a = b;
+	}
+	return bytes;
+}
+
+static void copy_bytes(unsigned char *t, const unsigned char *f, size_t bytes)
+{
+	for (; bytes >= 4; bytes -= 4, t += 4, f += 4) {
+		unsigned char a = f[0], b = f[1], c = f[2], d = f[3];
+
+		t[0] = a, t[1] = b, t[2] = c, t[3] = d;
+	}
+	while (bytes--)
+		*t++ = *f++;
+}
+
+#define FEW 32 /* bytes that aren't worth the trouble */
+
 void *memcpy(void *to, const void *from, size_t bytes)
 {
 	unsigned char *t = to;
 	const unsigned char *f = from;
+	bool alike = words_fit((uintptr_t)t ^ (uintptr_t)f, 0);
+	size_t head = 0, left = bytes;
 
-	if (words_fit((uintptr_t)t, (uintptr_t)f)) {
-		for (; bytes >= 64; bytes -= 64, t += 64, f += 64) {
-			const word *wf = (const word *)f;
-			word *wt = (word *)t;
-			uint64_t a = wf[0], b = wf[1], c = wf[2], d = wf[3];
-			uint64_t e = wf[4], g = wf[5], h = wf[6], i = wf[7];
-
-			wt[0] = a, wt[1] = b, wt[2] = c, wt[3] = d;
-			wt[4] = e, wt[5] = g, wt[6] = h, wt[7] = i;
-		}
-		for (; bytes >= 8; bytes -= 8, t += 8, f += 8)
-			*(word *)t = *(const word *)f;
+	if (bytes >= FEW || words_fit((uintptr_t)t, (uintptr_t)f)) {
+		head = -(uintptr_t)t & 7;
+		if (!alike)
+			head += 8; /* merge_words() looks at a word before */
+		copy_bytes(t, f, head);
+		left = alike ? copy_words(t + head, f + head, bytes - head)
+			     : merge_words(t + head, f + head, bytes - head);
 	}
-	while (bytes--)
-		*t++ = *f++;
+	copy_bytes(t + bytes - left, f + bytes - left, left);
 	return to;
 }
 

@@ -2,7 +2,8 @@
  * Host memory in blocks of 2 MiB. See frame.h.
  *
  * Invariant: every block is in exactly one state; a free block is on one of two lists (zero, used
- * before), a cut-up block with a free frame is on its pool's list.
+ * before), a cut-up block with a free frame is on one of its pool's two. What is set aside is in use,
+ * and its block on that list, too.
  *
  * The bookkeeping is a row a block, not a frame: it is small, and start-up touches little of it.
  */
@@ -27,10 +28,13 @@ enum state {
 struct block {
 	uint64_t taken[BITMAP_WORDS]; /* BLOCK_CUT only: 1 = in use */
 	uint64_t dirty[BITMAP_WORDS]; /* the same: 1 = not known to be zero */
+	uint64_t aside[FRAME_ASIDES][BITMAP_WORDS]; /* the same: 1 = to be given back */
 	uint32_t next, prev;	      /* index + 1 in whichever list, 0 ends */
+	uint32_t next_aside[FRAME_ASIDES];
 	uint16_t owner;
 	uint16_t free_frames;
 	uint8_t state;
+	bool is_split; /* BLOCK_CUT: it was BLOCK_WHOLE */
 };
 
 static struct lock blocks_lock;
@@ -142,10 +146,18 @@ static void block_cut(struct frame_pool *pool, uint32_t i)
 
 	memset(b->taken, 0, sizeof(b->taken));
 	memset(b->dirty, b->state == BLOCK_ZERO ? 0 : 0xff, sizeof(b->dirty));
+	memset(b->aside, 0, sizeof(b->aside));
 	b->state = BLOCK_CUT;
+	b->is_split = false;
 	b->owner = pool->owner;
 	b->free_frames = FRAMES_PER_BLOCK;
 	list_push(&pool->partial, i);
+}
+
+/* Where it is while it has a free frame. */
+static uint32_t *cut_list(struct frame_pool *pool, const struct block *b)
+{
+	return b->is_split ? &pool->split : &pool->partial;
 }
 
 /* The first run of @count free frames aligned to @count, or FRAMES_PER_BLOCK. */
@@ -163,29 +175,43 @@ static unsigned find_frames(const struct block *b, unsigned count)
 	return FRAMES_PER_BLOCK;
 }
 
-/* Looks at every cut-up block of the pool: for runs the first few may be too broken up. */
-static uint32_t find_block(struct frame_pool *pool, unsigned count, unsigned *frame)
+/* Looks at every block of a list: for runs the first few may be too broken up. */
+static uint32_t find_listed(uint32_t at, unsigned count, unsigned *frame)
 {
-	for (uint32_t at = pool->partial; at; at = blocks[at - 1].next) {
+	for (; at; at = blocks[at - 1].next) {
 		*frame = find_frames(&blocks[at - 1], count);
 		if (*frame < FRAMES_PER_BLOCK)
 			return at - 1;
 	}
-	*frame = 0;
-	uint32_t fresh = block_take();
-	if (fresh != FRAME_NONE)
-		block_cut(pool, fresh);
-	return fresh;
+	return FRAME_NONE;
 }
 
-enum err frame_alloc_run(struct frame_pool *pool, unsigned count, hpa_t *at)
+static uint32_t find_block(struct frame_pool *pool, unsigned count, unsigned *frame)
 {
+	uint32_t i = find_listed(pool->partial, count, frame);
+
+	if (i != FRAME_NONE)
+		return i;
+	*frame = 0;
+	i = block_take();
+	if (i == FRAME_NONE)
+		return find_listed(pool->split, count, frame);
+	block_cut(pool, i);
+	return i;
+}
+
+static enum err alloc_run(struct frame_pool *pool, unsigned count, bool split_first, hpa_t *at)
+{
+	uint32_t i = FRAME_NONE;
 	uint64_t run, mask;
 	unsigned frame;
 	bool dirty;
 
 	lock_take(&blocks_lock);
-	uint32_t i = find_block(pool, count, &frame);
+	if (split_first)
+		i = find_listed(pool->split, count, &frame);
+	if (i == FRAME_NONE)
+		i = find_block(pool, count, &frame);
 	if (i == FRAME_NONE) {
 		lock_release(&blocks_lock);
 		return ERR_NOMEM;
@@ -199,7 +225,7 @@ enum err frame_alloc_run(struct frame_pool *pool, unsigned count, hpa_t *at)
 	b->free_frames = (uint16_t)(b->free_frames - count);
 	pool->frames += count;
 	if (!b->free_frames)
-		list_remove(&pool->partial, i);
+		list_remove(cut_list(pool, b), i);
 	lock_release(&blocks_lock);
 
 	*at = hpa(block_address(i).v + frame * PAGE_SIZE);
@@ -208,9 +234,43 @@ enum err frame_alloc_run(struct frame_pool *pool, unsigned count, hpa_t *at)
 	return OK;
 }
 
+enum err frame_alloc_run(struct frame_pool *pool, unsigned count, hpa_t *at)
+{
+	return alloc_run(pool, count, false, at);
+}
+
 enum err frame_alloc(struct frame_pool *pool, hpa_t *at)
 {
-	return frame_alloc_run(pool, 1, at);
+	return alloc_run(pool, 1, false, at);
+}
+
+enum err frame_alloc_page(struct frame_pool *pool, hpa_t *at)
+{
+	return alloc_run(pool, 1, true, at);
+}
+
+/* The block at @at, or around it, which must be @pool's and in @s. */
+static uint32_t owned_block(const struct frame_pool *pool, hpa_t at, enum state s)
+{
+	uint32_t i = block_index(at);
+
+	CHECK(blocks[i].state == s && blocks[i].owner == pool->owner);
+	return i;
+}
+
+/* @count more frames of block @i are free. */
+static void more_free(struct frame_pool *pool, uint32_t i, unsigned count)
+{
+	struct block *b = &blocks[i];
+
+	pool->frames -= count;
+	if (!b->free_frames)
+		list_push(cut_list(pool, b), i);
+	b->free_frames = (uint16_t)(b->free_frames + count);
+	if (b->free_frames == FRAMES_PER_BLOCK) {
+		list_remove(cut_list(pool, b), i);
+		block_release(i, BLOCK_USED);
+	}
 }
 
 void frame_free(struct frame_pool *pool, hpa_t at, unsigned count)
@@ -218,19 +278,79 @@ void frame_free(struct frame_pool *pool, hpa_t at, unsigned count)
 	uint64_t run = (UINT64_C(1) << count) - 1;
 
 	lock_take(&blocks_lock);
-	uint32_t i = block_index(at);
+	uint32_t i = owned_block(pool, at, BLOCK_CUT);
 	struct block *b = &blocks[i];
 	unsigned frame = (unsigned)(at.v % MEGAPAGE / PAGE_SIZE);
-	CHECK(b->state == BLOCK_CUT && b->owner == pool->owner);
 	CHECK((b->taken[frame / 64] >> frame % 64 & run) == run);
 	b->taken[frame / 64] &= ~(run << frame % 64);
-	pool->frames -= count;
-	if (!b->free_frames)
-		list_push(&pool->partial, i);
-	b->free_frames = (uint16_t)(b->free_frames + count);
-	if (b->free_frames == FRAMES_PER_BLOCK) {
-		list_remove(&pool->partial, i);
-		block_release(i, BLOCK_USED);
+	more_free(pool, i, count);
+	lock_release(&blocks_lock);
+}
+
+void frame_split(struct frame_pool *pool, hpa_t at)
+{
+	lock_take(&blocks_lock);
+	struct block *b = &blocks[owned_block(pool, at, BLOCK_WHOLE)];
+	memset(b->taken, 0xff, sizeof(b->taken));
+	memset(b->dirty, 0xff, sizeof(b->dirty));
+	memset(b->aside, 0, sizeof(b->aside));
+	b->state = BLOCK_CUT;
+	b->is_split = true;
+	b->free_frames = 0;
+	lock_release(&blocks_lock);
+}
+
+static bool has_aside(const struct block *b, unsigned list)
+{
+	uint64_t all = 0;
+
+	for (unsigned w = 0; w < BITMAP_WORDS; w++)
+		all |= b->aside[list][w];
+	return all != 0;
+}
+
+void frame_set_aside(struct frame_pool *pool, unsigned list, hpa_t at, unsigned count)
+{
+	unsigned first = (unsigned)(at.v % MEGAPAGE / PAGE_SIZE);
+
+	lock_take(&blocks_lock);
+	uint32_t i = owned_block(pool, at, BLOCK_CUT);
+	struct block *b = &blocks[i];
+	if (!has_aside(b, list)) {
+		b->next_aside[list] = pool->aside[list];
+		pool->aside[list] = i + 1;
+	}
+	for (unsigned frame = first; frame < first + count; frame++) {
+		uint64_t bit = UINT64_C(1) << frame % 64;
+
+		CHECK(b->taken[frame / 64] & bit);
+		b->aside[list][frame / 64] |= bit;
+	}
+	lock_release(&blocks_lock);
+}
+
+static void free_aside_of(struct frame_pool *pool, unsigned list, uint32_t i)
+{
+	struct block *b = &blocks[i];
+	unsigned count = 0;
+
+	for (unsigned w = 0; w < BITMAP_WORDS; w++) {
+		for (uint64_t left = b->aside[list][w]; left; left &= left - 1)
+			count++;
+		b->taken[w] &= ~b->aside[list][w];
+		b->aside[list][w] = 0;
+	}
+	more_free(pool, i, count);
+}
+
+void frame_free_aside(struct frame_pool *pool, unsigned list)
+{
+	lock_take(&blocks_lock);
+	while (pool->aside[list]) {
+		uint32_t i = pool->aside[list] - 1;
+
+		pool->aside[list] = blocks[i].next_aside[list];
+		free_aside_of(pool, list, i);
 	}
 	lock_release(&blocks_lock);
 }
@@ -294,8 +414,7 @@ void frame_free_all(struct frame_pool *pool)
 		if (b->owner == pool->owner && (b->state == BLOCK_WHOLE || b->state == BLOCK_CUT))
 			block_release(i, BLOCK_USED);
 	}
-	pool->partial = 0;
-	pool->frames = 0;
+	*pool = (struct frame_pool){ .owner = pool->owner };
 	lock_release(&blocks_lock);
 }
 

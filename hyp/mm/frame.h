@@ -18,11 +18,16 @@
 
 #define FRAME_NONE UINT32_MAX
 
-/* An owner of memory. Zero-initialise, then set .owner once: 1.. for VMs, 0 is the hypervisor. */
+#define FRAME_ASIDES 2 /* lists of frames that are to be given back, see frame_set_aside() */
+
+/* An owner of memory. Zero-initialise, then set .owner once: 1.. for VMs, 0 is the hypervisor. The
+ * rest is frame.c's; each a first block of a list, index + 1, or 0. */
 struct frame_pool {
 	uint16_t owner;
-	uint32_t partial; /* first of its cut-up blocks with a frame left, index + 1, or 0 */
-	uint64_t frames;  /* 4 KiB frames in use, for accounting */
+	uint32_t partial; /* cut-up blocks with a frame left */
+	uint32_t split;	  /* the same, that were whole once */
+	uint32_t aside[FRAME_ASIDES]; /* cut-up blocks with frames that are set aside */
+	uint64_t frames;	      /* 4 KiB frames in use, for accounting */
 };
 
 struct frame_range {
@@ -49,8 +54,25 @@ MUST_USE enum err frame_alloc(struct frame_pool *pool, hpa_t *at);
  */
 MUST_USE enum err frame_alloc_run(struct frame_pool *pool, unsigned count, hpa_t *at);
 
+/**
+ * The same as frame_alloc(), for what may be given back in any order: from blocks that were split
+ * first, where everything else is taken from last, so that those can become free as a whole.
+ */
+MUST_USE enum err frame_alloc_page(struct frame_pool *pool, hpa_t *at);
+
 /* Give back @count frames that one call above returned. */
 void frame_free(struct frame_pool *pool, hpa_t at, unsigned count);
+
+/* The block at @at, which @pool has whole, is 512 frames from now on, all of them in use. */
+void frame_split(struct frame_pool *pool, hpa_t at);
+
+/**
+ * Frames that somebody may still read and write are given back later: put @count of them, in use and
+ * in one block, on list @list, and give back all that is on it. A block of which nothing is in use
+ * any more is free for every pool.
+ */
+void frame_set_aside(struct frame_pool *pool, unsigned list, hpa_t at, unsigned count);
+void frame_free_aside(struct frame_pool *pool, unsigned list);
 
 /**
  * One block of 2 MiB, 2 MiB-aligned. *@zero tells whether it is known to be zero; if not, the

@@ -19,12 +19,6 @@ static enum mmu_what inject(struct vcpu *v, enum cause cause, gva_t tval)
 	return MMU_INJECT;
 }
 
-/* The guest's instructions are read where the hart fetches them from, 16 bits at a time. */
-static uint32_t parcel(const void *original, unsigned n)
-{
-	return ((const uint16_t *)original)[n];
-}
-
 static struct shadow_code code_at(struct vcpu *v, gva_t pc)
 {
 	return shadow_code(v->shadow, &v->view, &v->depriv.regime, pc);
@@ -34,8 +28,10 @@ static struct shadow_code code_at(struct vcpu *v, gva_t pc)
  */
 static COLD enum mmu_what fetch_fault(struct vcpu *v, gva_t at)
 {
-	struct shadow_answer a =
-		shadow_fault(v->shadow, &v->view, &v->depriv.regime, at, ACCESS_FETCH);
+	struct shadow_answer a;
+
+	v->view.pc = gva(v->frame.pc);
+	a = shadow_fault(v->shadow, &v->view, &v->depriv.regime, at, ACCESS_FETCH);
 
 	if (a.what == SHADOW_NOMEM)
 		return MMU_NOMEM;
@@ -52,9 +48,9 @@ static COLD enum mmu_what fetch_second(struct vcpu *v, uint32_t *bits)
 	gva_t at = gva(v->frame.pc + 2);
 	struct shadow_code c = code_at(v, at);
 
-	if (!c.original)
+	if (!c.is_mapped)
 		return fetch_fault(v, at);
-	*bits |= parcel(c.original, 0) << 16;
+	*bits |= c.bits << 16;
 	return MMU_FETCHED;
 }
 
@@ -63,14 +59,13 @@ static enum mmu_what shadowed_fetch(struct vcpu *v, uint32_t *bits)
 	gva_t pc = gva(v->frame.pc);
 	struct shadow_code c = v->depriv.code = code_at(v, pc);
 
-	if (!c.original)
+	if (!c.is_mapped)
 		return fetch_fault(v, pc);
-	*bits = parcel(c.original, 0);
+	*bits = c.bits;
 	if ((*bits & 3) != 3)
-		return MMU_FETCHED;
-	if ((pc.v & (PAGE_SIZE - 1)) == PAGE_SIZE - 2)
+		*bits &= 0xffff;
+	else if ((pc.v & (PAGE_SIZE - 1)) == PAGE_SIZE - 2)
 		return fetch_second(v, bits);
-	*bits |= parcel(c.original, 1) << 16;
 	return MMU_FETCHED;
 }
 
@@ -111,6 +106,14 @@ static bool is_on(uint64_t unit)
 	return (csr_read(CSR_SSTATUS) & unit) != 0;
 }
 
+static void let_through(struct vcpu *v, gpa_t to)
+{
+	if (v->shadow->policy == SHADOW_NONE)
+		shadow_step_whole(v->shadow, &v->view);
+	else
+		shadow_unprotect(v->shadow, to);
+}
+
 /* A store to the guest's page table at @to. What can't be carried out is let through: SC, and what
  * is no store that we know. */
 static COLD enum mmu_what unusual_store(struct vcpu *v, const struct insn *i, uint32_t bits, gpa_t to)
@@ -125,7 +128,7 @@ static COLD enum mmu_what unusual_store(struct vcpu *v, const struct insn *i, ui
 		if (why != MMU_RESUME)
 			return why;
 	}
-	shadow_unprotect(v->shadow, to);
+	let_through(v, to);
 	return MMU_RESUME;
 }
 
@@ -172,6 +175,7 @@ static enum mmu_what load(struct vcpu *v, gpa_t to)
 {
 	const struct insn *i;
 	const void *from;
+	unsigned pin;
 	uint32_t bits;
 	enum mmu_what fetched = shadowed_fetch(v, &bits);
 
@@ -179,14 +183,19 @@ static enum mmu_what load(struct vcpu *v, gpa_t to)
 		return fetched;
 	i = insn_recall(&v->memo, bits);
 	if (i->kind != INSN_LOAD || i->is_float || !is_all(v, i, bits)) {
-		shadow_unpatch(v->shadow, to);
+		if (v->shadow->policy == SHADOW_NONE)
+			shadow_step_whole(v->shadow, &v->view);
+		else
+			shadow_unpatch(v->shadow, to);
 		return MMU_RESUME;
 	}
+	pin = gstage_pin(v->gstage);
 	from = gstage_pointer(v->gstage, to, ACCESS_LOAD);
+	if (from && i->reg)
+		v->frame.x[i->reg] = load_value(from, i);
+	gstage_unpin(v->gstage, pin);
 	if (!from)
 		return MMU_NOMEM;
-	if (i->reg)
-		v->frame.x[i->reg] = load_value(from, i);
 	v->frame.pc += i->length;
 	return MMU_RESUME;
 }

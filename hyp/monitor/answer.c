@@ -134,6 +134,16 @@ static bool is_list(const struct answer *a)
 }
 
 /* A row that doesn't fit was never begun, and none comes after it. */
+static void keep_what_fits(struct answer *a)
+{
+	if (a->text.full) {
+		a->text.n = a->row_at;
+		a->text.full = false;
+		a->truncated = true;
+	}
+	a->row_at = a->text.n;
+}
+
 static void close_row(struct answer *a)
 {
 	if (a->truncated)
@@ -142,12 +152,45 @@ static void close_row(struct answer *a)
 		text_put(&a->text, '}');
 	else if (a->rows && !is_json(a) && (!a->is_record || a->column % a->per_line))
 		end_line(a);
-	if (a->text.full) {
-		a->text.n = a->row_at;
-		a->text.full = false;
-		a->truncated = true;
+	keep_what_fits(a);
+}
+
+/* What follows isn't of this record, or of this list, any more. */
+static void leave_fields(struct answer *a)
+{
+	if (!a->is_record) {
+		close_row(a);
+		return;
 	}
-	a->row_at = a->text.n;
+	if (!is_json(a) && a->column % a->per_line)
+		end_line(a);
+	keep_what_fits(a);
+}
+
+void answer_list(struct answer *a, const char *name, const struct column *columns, unsigned n)
+{
+	size_t end;
+
+	if (a->is_error || a->truncated)
+		return;
+	leave_fields(a);
+	a->is_nested = !a->is_record || !a->truncated;
+	if (a->truncated)
+		return;
+	end = a->text.n;
+	if (is_json(a)) {
+		text_add(&a->text, a->is_record ? "," : "],");
+		put_quoted(a, name, strlen(name));
+		text_put(&a->text, ':');
+	}
+	answer_table(a, columns, n);
+	if (a->text.full) {
+		a->row_at = end;
+		keep_what_fits(a);
+		return;
+	}
+	a->is_record = false;
+	a->rows = 0;
 }
 
 void answer_row(struct answer *a)
@@ -163,14 +206,16 @@ void answer_row(struct answer *a)
 		text_put(&a->text, '{');
 	a->rows++;
 	a->column = 0;
+	a->has_field = false;
 }
 
 static void begin_json_field(struct answer *a, const struct column *c)
 {
 	if (is_list(a))
 		return;
-	if (a->column)
+	if (a->has_field)
 		text_put(&a->text, ',');
+	a->has_field = true;
 	put_quoted(a, c->name, strlen(c->name));
 	text_put(&a->text, ':');
 }
@@ -230,6 +275,27 @@ void answer_none(struct answer *a)
 	put_field(a, none, strlen(none), false);
 }
 
+void answer_bool(struct answer *a, bool v)
+{
+	static const char *const words[2][2] = { { "no", "yes" }, { "false", "true" } };
+	const char *word = words[is_json(a)][v];
+
+	put_field(a, word, strlen(word), false);
+}
+
+void answer_skip(struct answer *a)
+{
+	if (!is_json(a))
+		answer_none(a);
+	else if (takes_field(a))
+		a->column++;
+}
+
+size_t answer_left(const struct answer *a)
+{
+	return a->is_error || a->truncated ? 0 : a->text.room - a->text.n;
+}
+
 static void put_formatted(struct answer *a, bool is_string, const char *format, uint64_t v,
 			  uint64_t w)
 {
@@ -270,6 +336,28 @@ void answer_counts(struct answer *a, const struct answer_count *counts, unsigned
 	put_field(a, t.to, t.n, false);
 }
 
+void answer_object(struct answer *a, const struct answer_member *members, unsigned n)
+{
+	char some[FIELD_MOST];
+	struct text t = { .to = some, .room = sizeof(some) };
+	bool json = is_json(a);
+
+	if (json)
+		text_put(&t, '{');
+	for (const struct answer_member *m = members; m < members + n; m++) {
+		const char *begin = m > members ? json ? "," : ", " : "";
+
+		if (m->text)
+			text_format(&t, json ? "%s\"%s\":\"%s\"" : "%s%s %s", begin, m->name,
+				    m->text);
+		else
+			text_format(&t, json ? "%s\"%s\":%lu" : "%s%s %lu", begin, m->name, m->n);
+	}
+	if (json)
+		text_put(&t, '}');
+	put_field(a, t.to, t.n, false);
+}
+
 void answer_error(struct answer *a, const char *format, ...)
 {
 	char some[256];
@@ -289,18 +377,39 @@ void answer_error(struct answer *a, const char *format, ...)
 	}
 }
 
+/* What goes beside it must fit, or the answer is as without. */
+void answer_about(struct answer *a, const struct column *columns, unsigned n, unsigned per_line)
+{
+	if (a->is_error || !a->columns)
+		return;
+	close_row(a);
+	if (is_json(a) && !a->is_record)
+		text_put(&a->text, ']');
+	if (a->truncated || a->text.full)
+		return;
+	a->row_at = a->text.n;
+	a->has_about = true;
+	a->column = 0;
+	a->has_field = false;
+	if (is_json(a))
+		text_add(&a->text, ",\"about\":");
+	answer_record(a, columns, n, per_line);
+}
+
 static void end_result(struct answer *a)
 {
 	bool is_empty;
 
 	if (a->columns)
 		close_row(a);
-	is_empty = !a->columns || (a->is_record && a->truncated);
+	is_empty = !a->columns || (a->is_record && a->truncated && !a->is_nested);
 	a->text.room = a->room;
-	if (is_json(a) && is_empty)
+	if (is_json(a) && !a->has_about && is_empty)
 		text_add(&a->text, "null");
 	else if (is_json(a) && !a->is_record)
 		text_put(&a->text, ']');
+	if (is_json(a) && a->is_nested)
+		text_put(&a->text, '}');
 	if (a->truncated)
 		text_add(&a->text, is_json(a) ? ",\"truncated\":true" : "(truncated)\n");
 }

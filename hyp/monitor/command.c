@@ -7,6 +7,7 @@
 
 #include "hyp/lib/printf.h"
 #include "hyp/lib/string.h"
+#include "hyp/lib/trace.h"
 
 #define WORDS_MOST 8
 #define NAME_MOST  48 /* of what is offered to complete a word; longer ones are not */
@@ -32,8 +33,10 @@ struct kind {
 	bool (*offer)(unsigned index, char *to); /* NAME_MOST bytes */
 };
 
-static const struct command *const tables[] = { vm_commands, vcpu_commands, cost_commands,
-						machine_commands };
+static const struct command *const tables[] = {
+	vm_commands,   vcpu_commands, xlate_commands, map_commands,
+	cost_commands, net_commands,  trace_commands, machine_commands,
+};
 
 const char *vcpu_name(const struct vcpu *v, char to[VCPU_NAME])
 {
@@ -162,11 +165,71 @@ static bool take_status(const char *word, struct arguments *args)
 	return true;
 }
 
+/* Up to 7 digits, so that nothing is too large for 64 bits. */
+static bool take_size(const char *word, struct arguments *args)
+{
+	static const char units[] = "KMG";
+	const char *unit;
+	char *end;
+
+	args->size = strtoul(word, &end, 10);
+	if (end == word || end - word > 7 || !args->size || word[0] < '0' || word[0] > '9')
+		return false;
+	unit = *end ? strchr(units, *end) : NULL;
+	if (!unit || end[1])
+		return false;
+	args->size <<= 10 * (unit - units + 1);
+	return true;
+}
+
+static bool take_address(const char *word, struct arguments *args)
+{
+	char *end;
+
+	args->address = strtoul(word, &end, 16);
+	args->has_address = true;
+	return !*end && end != word && strlen(word) <= sizeof("0xffffffffffffffff") - 1;
+}
+
+/* Names with commas between them. */
+static bool take_events(const char *word, struct arguments *args)
+{
+	for (;;) {
+		size_t n = 0;
+		unsigned kind = 0;
+
+		while (word[n] && word[n] != ',')
+			n++;
+		while (kind < TRACE_KINDS &&
+		       (strncmp(trace_names[kind], word, n) != 0 || trace_names[kind][n]))
+			kind++;
+		if (kind == TRACE_KINDS)
+			return false;
+		args->events |= 1u << kind;
+		if (!word[n])
+			return true;
+		word += n + 1;
+	}
+}
+
+static bool offer_event(unsigned index, char *to)
+{
+	return index < TRACE_KINDS && format_text(to, NAME_MOST, "%s", trace_names[index]);
+}
+
 static const struct kind kinds[] = {
+	{ "EVENTS",
+	  "a list like fault,fill of: exit fault fill fence satp inject pt_store sync unshadow "
+	  "evict",
+	  take_events, offer_event },
 	{ "VM", "the name of a VM", take_vm, offer_vm },
 	{ "VM[.N]", "a VM's name, or VM.N for its vcpu N", take_vcpu, offer_vcpu },
 	{ "NAME", "a name", take_name, NULL },
 	{ "STATUS", "a number from 0 to 255", take_status, NULL },
+	{ "SIZE", "a size like 128M or 1G", take_size, NULL },
+	{ "GVA", "an address in hexadecimal", take_address, NULL },
+	{ "GPA", "an address in hexadecimal", take_address, NULL },
+	{ "AT", "an address in hexadecimal", take_address, NULL },
 };
 
 static bool token_is(const struct token *t, const char *s)
@@ -214,7 +277,7 @@ static bool accepts(const struct token *t, const char *word, struct arguments *a
 	while (next_choice(&rest, &one))
 		if (token_is(&one, word)) {
 			if (!is_name(t))
-				args->word = word;
+				*(args->word ? &args->second : &args->word) = word;
 			return true;
 		}
 	return false;

@@ -21,9 +21,13 @@ struct arguments {
 	struct vm *vm;
 	struct vcpu *vcpu; /* VM[.N]: that one, or the first */
 	const char *name;  /* NAME: any word */
-	const char *word;  /* of a|b: the one that was given */
+	const char *word, *second; /* of a|b: the one that was given, and where there are two */
+	uint64_t address;
+	bool has_address;
 	const char *rest;  /* COMMAND: all that follows; "": nothing */
+	uint32_t events;   /* EVENTS: a set of enum trace_kind; 0: none was given */
 	int status;	   /* STATUS */
+	uint64_t size;	   /* SIZE: bytes */
 };
 
 typedef void command_run(const struct arguments *args, struct answer *a);
@@ -34,10 +38,14 @@ struct command {
 };
 
 /* By kind of command; each ends with a row of NULL. */
-extern const struct command machine_commands[], vm_commands[], vcpu_commands[], cost_commands[];
+extern const struct command machine_commands[], vm_commands[], vcpu_commands[], cost_commands[],
+	net_commands[], xlate_commands[], map_commands[], trace_commands[];
 
 /* "VM.N", in @to. Returns @to. */
 const char *vcpu_name(const struct vcpu *v, char to[VCPU_NAME]);
+
+/* A value of @a: the shadow policy of @vm's description; none where it has no shadows. */
+void answer_policy(const struct vm *vm, struct answer *a);
 
 /* The @index-th command of all, or NULL. */
 const struct command *command_at(unsigned index);

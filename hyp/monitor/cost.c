@@ -62,6 +62,8 @@ static const struct column mem_columns[] = {
 	{ "used_kib", 10 },
 	{ "fixed_kib", 9 },
 	{ "may_use_kib", 11 },
+	{ "balloon_kib", 11 },
+	{ "returned_kib", 12 },
 };
 
 static void mem_row(struct answer *a, const char *owner, uint64_t used)
@@ -69,8 +71,21 @@ static void mem_row(struct answer *a, const char *owner, uint64_t used)
 	answer_row(a);
 	answer_text(a, owner);
 	answer_number(a, used);
-	answer_none(a);
-	answer_none(a);
+	for (unsigned i = 2; i < sizeof(mem_columns) / sizeof(mem_columns[0]); i++)
+		answer_none(a);
+}
+
+/* What the guest says lies in its balloon, and what was taken back from it, by that and by reports,
+ * since it was started. */
+static void mem_given(struct answer *a, struct vm *vm)
+{
+	struct virtio_balloon_size size;
+
+	if (virtio_balloon_size(&vm->board, &size))
+		answer_number(a, (vm->config.memory - size.actual) / KIB(1));
+	else
+		answer_none(a);
+	answer_number(a, vm->gstage.discarded * KIB_A_FRAME);
 }
 
 /* What is in no VM's account and not free: firmware, image, bundle, our own tables, and what VMs'
@@ -83,7 +98,7 @@ static void mem(const struct arguments *args, struct answer *a)
 	rest -= free < rest ? free : rest;
 	answer_table(a, mem_columns, sizeof(mem_columns) / sizeof(mem_columns[0]));
 	for (unsigned i = 0; i < VMS_MAX; i++) {
-		const struct vm *vm = vms[i];
+		struct vm *vm = vms[i];
 		uint64_t used, fixed;
 
 		if (!vm)
@@ -96,6 +111,7 @@ static void mem(const struct arguments *args, struct answer *a)
 		answer_number(a, used);
 		answer_number(a, fixed);
 		answer_number(a, vm->config.memory / KIB(1));
+		mem_given(a, vm);
 	}
 	mem_row(a, "(gnomon)", rest);
 	mem_row(a, "(free)", free);
@@ -199,7 +215,7 @@ static enum err exits_switch(struct vm *vm, bool on)
 
 		if (e)
 			return e;
-		vcpu_kick(vm->vcpus[id], VCPU_REQ_VECTOR);
+		vcpu_kick(vm->vcpus[id], VCPU_REQ_WATCH);
 	}
 	return OK;
 }

@@ -11,7 +11,7 @@
 #define VERSION	 "0.4"
 #define LOG_ROOM 8192 /* bytes of the log that are shown */
 
-static const struct column help_columns[] = { { "usage", -34 }, { "help", -1 } };
+static const struct column help_columns[] = { { "usage", -40 }, { "help", -1 } };
 
 static void help(const struct arguments *args, struct answer *a)
 {

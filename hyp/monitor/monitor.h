@@ -9,7 +9,7 @@
  *
  *   edit.c     keys to a line              command.c   a line to a call; completion
  *   control.c  bytes to a line             answer.c    what a command says, as text or JSON
- *   vms.c, vcpus.c, cost.c, machine.c      the commands, a table each
+ *   vms.c, vcpus.c, cost.c, tracing.c, machine.c   the commands, a table each
  */
 #ifndef HYP_MONITOR_MONITOR_H
 #define HYP_MONITOR_MONITOR_H

@@ -4,6 +4,7 @@
 #include "hyp/monitor/command.h"
 
 #include "hyp/arch/pte.h"
+#include "hyp/monitor/devices.h"
 
 #define KIB_A_FRAME 4
 
@@ -60,10 +61,17 @@ static const char *or_none(const char *s)
 	return s ? s : "none";
 }
 
+void answer_policy(const struct vm *vm, struct answer *a)
+{
+	if (vm->way->shares_table)
+		answer_text(a, shadow_policy_names[vm->config.choices.word[CHOICE_SHADOW_POLICY]]);
+	else
+		answer_none(a);
+}
+
 static void show(const struct arguments *args, struct answer *a)
 {
-	const struct vm *vm = args->vm;
-	bool shadows = vm->way->shares_table;
+	struct vm *vm = args->vm;
 
 	answer_record(a, show_columns, sizeof(show_columns) / sizeof(show_columns[0]), 1);
 	answer_text(a, vm->config.name);
@@ -76,12 +84,20 @@ static void show(const struct arguments *args, struct answer *a)
 	answer_number(a, vm->pool.frames * KIB_A_FRAME);
 	answer_number(a, vm->fixed.frames * KIB_A_FRAME);
 	answer_text(a, vm->way->backend->name);
-	answer_text(a, or_none(shadows ? shadow_policy_names[vm->shadow.policy] : NULL));
+	answer_policy(vm, a);
 	answer_text(a, or_none(vm->gstage.mode ? vm->gstage.mode->name : NULL));
 	answer_number(a, vm->gstage.demand_fills);
 	answer_number(a, vm->gstage.cow_copies);
 	answer_text(a, vm->isa.string);
 	answer_text(a, or_none(vm->config.bootargs));
+	devices_show(vm, a);
+}
+
+static void balloon(const struct arguments *args, struct answer *a)
+{
+	if (!virtio_balloon_set_target(&args->vm->board, args->size))
+		answer_error(a, "%.64s has no balloon: its description says balloon = \"on\" for one",
+			     args->vm->config.name);
 }
 
 /* What a life-cycle function returned: nothing to say, or why not. */
@@ -144,6 +160,7 @@ const struct command vm_commands[] = {
 	{ "vm resume VM", "let it run again", resume },
 	{ "vm reset VM", "cut its power and give it again", reset },
 	{ "vm stop VM", "cut its power", stop },
+	{ "vm balloon VM SIZE", "let it have that much memory, up to what it was given", balloon },
 	{ "vm destroy VM", "give back all it has; it must be stopped", destroy },
 	{ "vm create NAME", "make a VM of the bundle that was destroyed", create },
 	{ NULL, NULL, NULL },

@@ -353,8 +353,8 @@ static bool settle(struct vcpu *v)
 		vcpu_load(v);
 	else if (asked & VCPU_REQ_IRQ)
 		irq_sync(v);
-	if (asked & VCPU_REQ_VECTOR)
-		vcpu_set_vector(v);
+	if (asked & VCPU_REQ_WATCH)
+		vcpu_watch(v);
 	if (atomic_load(&v->state) == VCPU_SUSPENDED)
 		end_suspend(v);
 	return atomic_load(&v->state) == VCPU_STARTED && !waits(v);

@@ -10,6 +10,7 @@
 
 #include "hyp/arch/cpu.h"
 #include "hyp/arch/insn.h"
+#include "hyp/lib/trace.h"
 #include "hyp/mm/phys.h"
 #include "hyp/vs-stage/permit.h"
 
@@ -44,6 +45,31 @@ static uint8_t rights_now(pte_t e, uint8_t permitted)
 	return e & PTE_D ? permitted : permitted & (uint8_t)~PTE_W;
 }
 
+/* @to: NULL where the entry stands for nothing of the guest's. */
+static COLD void tell_fill(const struct request *q, struct place p, const uint64_t *to,
+			   enum trace_why why)
+{
+	pte_t e = p.t->hw[p.index];
+	struct trace_value values[6] = { { TRACE_AT, q->at.v },
+					 { TRACE_HPA, pte_address(e) },
+					 { TRACE_LEVEL, p.t->key.level },
+					 { TRACE_ENTRY, e } };
+	unsigned n = 4;
+
+	if (to)
+		values[n++] = (struct trace_value){ TRACE_GPA, *to };
+	if (table_mirrors(p.t))
+		values[n++] = (struct trace_value){ TRACE_IN, p.t->key.base };
+	trace_add(TRACE_FILL, why, values, n);
+}
+
+static void link(const struct request *q, struct place p, pte_t seen, struct shadow_table *child)
+{
+	shadow_link(q->st, p.t, p.index, seen, child);
+	if (trace_wants(TRACE_FILL))
+		tell_fill(q, p, table_mirrors(child) ? &child->key.base : NULL, TRACE_TABLE);
+}
+
 /* --- leaves --- */
 
 /* The largest page that can map @at at once: as large as both stages', and nothing special in it. */
@@ -51,6 +77,8 @@ static unsigned level_for(const struct shadow_state *st, gpa_t at, unsigned vs, 
 {
 	unsigned level = vs < g ? vs : g;
 
+	if (st->step)
+		return 0;
 	if (level > LEAF_LEVEL_MAX)
 		level = LEAF_LEVEL_MAX;
 	while (level && shadow_region_of(st, level, at)->special)
@@ -75,7 +103,8 @@ static struct place descend_direct(const struct request *q, struct place p, pte_
 					  .kind = SHADOW_DIRECT,
 					  .level = (uint8_t)(l - 1),
 					  .role = executes_copies(q, rights),
-					  .rights = rights };
+					  .rights = rights,
+					  .owner = st->step ? (uint8_t)(q->w->vcpu + 1) : 0 };
 		struct shadow_table *child = shadow_find(st, &key);
 
 		if (!child)
@@ -84,7 +113,7 @@ static struct place descend_direct(const struct request *q, struct place p, pte_
 		if (entry_in_use(p.t, p.index) && shadow_child(p.t, p.index) != child)
 			shadow_clear(st, p.t, p.index);
 		if (!entry_in_use(p.t, p.index))
-			shadow_link(st, p.t, p.index, seen, child);
+			link(q, p, seen, child);
 		p = (struct place){ child, shadow_index(l - 1, at.v) };
 		seen = 0;
 	}
@@ -109,11 +138,22 @@ static enum shadow_what hindrance(const struct request *q, gpa_t to, uint8_t rig
 	return SHADOW_RESUME;
 }
 
+/* Policy none: what a page lets the instruction do besides being fetched; 0: it is fetched, from a
+ * page of ours. */
+static uint8_t step_rights(const struct request *q, uint8_t rights)
+{
+	if (q->st->step->whole)
+		return rights;
+	return q->want == ACCESS_FETCH ? 0 : rights & (uint8_t)~PTE_X;
+}
+
 static pte_t compose(const struct request *q, gpa_t to, const struct gstage_entry *g, unsigned level,
 		     uint8_t rights)
 {
 	struct shadow_gfn *gfn = shadow_gfn_of(q->st, to);
 
+	if (q->st->step && !(rights = step_rights(q, rights)))
+		return pte_make(shadow_step_page(q->st->step, q->at, g->to).v, HW_LEAF | PTE_X);
 	if (!(g->pte & PTE_W) || gfn->is_protected || gfn->copy)
 		rights &= (uint8_t)~PTE_W;
 	if (gfn->copy && executes_copies(q, rights))
@@ -135,6 +175,9 @@ static struct shadow_answer map_ram(const struct request *q, struct place p, pte
 		return (struct shadow_answer){ what, to, NULL };
 	if (gstage_reach(st->gs, to, q->want, &g) != OK)
 		return answer(SHADOW_NOMEM);
+	if (st->step && shadow_step_has(st->step, q->at) && q->want != ACCESS_FETCH)
+		return (struct shadow_answer){
+			q->want == ACCESS_STORE ? SHADOW_STORE : SHADOW_READ, to, NULL };
 	level = level_for(st, to, p.t->key.level, g.level);
 	p = descend_direct(q, p, seen, to, level, rights);
 	leaf = compose(q, to, &g, level, rights);
@@ -146,6 +189,8 @@ static struct shadow_answer map_ram(const struct request *q, struct place p, pte
 		shadow_clear(st, p.t, p.index);
 	}
 	shadow_map(st, p.t, p.index, table_mirrors(p.t) ? seen : 0, leaf);
+	if (trace_wants(TRACE_FILL))
+		tell_fill(q, p, &(uint64_t){ align_down(to.v, pt_span(level)) }, TRACE_PAGE);
 	return answer(SHADOW_RESUME);
 }
 
@@ -195,7 +240,7 @@ static enum claim claim_of(const struct request *q)
 
 	if (c.is_copy && q->st->state_used)
 		return CLAIM_COPY;
-	if (!c.original || insn_is_system(*(const uint16_t *)c.original))
+	if (!c.is_mapped || insn_is_system(c.bits))
 		return CLAIM_NONE;
 	return CLAIM_GUEST;
 }
@@ -222,7 +267,7 @@ static bool must_retry(const struct request *q, unsigned level)
 /* The guest's own fault: it will look at the entry, and perhaps try again. */
 static struct shadow_answer missed(const struct request *q, struct place p)
 {
-	if (p.t->key.level == 0 && !shadow_is_state_page(q->role, q->at))
+	if (p.t->key.level == 0 && !q->st->step && !shadow_is_state_page(q->role, q->at))
 		q->w->miss = (struct shadow_miss){ q->w->pc,		 q->at,	  p.t,
 						   q->st->shadow->links_seq, q->want, *q->r };
 	return answer(SHADOW_PAGE);
@@ -327,14 +372,14 @@ static struct shadow_table *below_root(const struct request *q, struct place p, 
 		key.base = (q->r->atp & ATP_PPN_MASK) << PAGE_SHIFT;
 		key.role = q->role;
 		key.half = q->at.v >> 63 ? HALF_HIGH : HALF_LOW;
-		if (key.half == HALF_HIGH)
+		if (key.half == HALF_HIGH || q->st->step)
 			key.owner = shadow_state_owner(q->st, q->w, q->role);
 		child = mirror(q, key, p, why);
 	} else {
 		child = shadow_make(q->st, &key, NULL);
 	}
 	if (child)
-		shadow_link(q->st, p.t, p.index, 0, child);
+		link(q, p, 0, child);
 	return child;
 }
 
@@ -360,9 +405,9 @@ static struct shadow_answer not_mapped(const struct request *q, struct place p, 
 }
 
 /* The vcpu that has the table below @p for itself, or 0: see struct shadow_key. */
-static uint8_t owner_below(struct place p)
+static uint8_t owner_below(const struct request *q, struct place p)
 {
-	return p.index == PT_ENTRIES - 1 ? p.t->key.owner : 0;
+	return q->st->step || p.index == PT_ENTRIES - 1 ? p.t->key.owner : 0;
 }
 
 static struct shadow_answer fill_mirror(const struct request *q, struct shadow_table *t)
@@ -379,6 +424,7 @@ static struct shadow_answer fill_mirror(const struct request *q, struct shadow_t
 		t->stores = 0;
 		if (!child || child->key.kind != SHADOW_MIRROR) {
 			e = __atomic_load_n(&t->guest[p.index], __ATOMIC_RELAXED);
+			q->st->shadow->stats.references++;
 			switch (vsstage_kind(e, q->r, t->key.level)) {
 			case VSSTAGE_LEAF:
 				return map_leaf(q, p, e);
@@ -393,13 +439,13 @@ static struct shadow_answer fill_mirror(const struct request *q, struct shadow_t
 							    .kind = SHADOW_MIRROR,
 							    .level = (uint8_t)(t->key.level - 1),
 							    .role = q->role,
-							    .owner = owner_below(p) },
+							    .owner = owner_below(q, p) },
 				       p, &why);
 			if (!child)
 				return answer(why);
 			if (entry_in_use(t, p.index))
 				shadow_clear(q->st, t, p.index);
-			shadow_link(q->st, t, p.index, e, child);
+			link(q, p, e, child);
 		}
 		t = child;
 	}
@@ -444,10 +490,12 @@ struct shadow_answer shadow_fault(struct shadow *s, struct shadow_view *w, const
 	lock_take(&q.st->gs->lock);
 	shadow_begin(q.st);
 	s->stats.faults++;
+	shadow_step_begin(q.st, w, r);
 	root = shadow_space_of(q.st, w, r)->root[q.role];
 	if (q.st->windowed)
 		shadow_window_give_way(q.st, root, at);
 	a = fill(&q, root);
+	q.st->step = NULL;
 	lock_release(&q.st->gs->lock);
 	return a;
 }

@@ -28,6 +28,8 @@ enum shadow_policy {
 	SHADOW_UNSYNC, /* at the fence, while a table changes; then as by trap, until a leaf table's
 			* next store */
 	SHADOW_LAZY,   /* at the fence: nothing is protected, what is used is compared */
+	SHADOW_CACHING, /* those above keep what they fill */
+	SHADOW_NONE = SHADOW_CACHING, /* never: each instruction has its shadow made anew, step.c */
 	SHADOW_POLICIES,
 };
 extern const char *const shadow_policy_names[SHADOW_POLICIES];
@@ -53,6 +55,8 @@ struct shadow_answer {
 /* Counters of one VM. */
 struct shadow_stats {
 	uint64_t faults, fills, tables, evicted, roots;
+	uint64_t references; /* entries of the guest's tables that were read to fill */
+	uint64_t steps;	     /* instructions that had their shadow made anew: policy none */
 	uint64_t foreseen;  /* of the fills, those by shadow_foresee() */
 	uint64_t stores;    /* to table pages, emulated */
 	uint64_t unshadows; /* table pages whose protection was lifted */
@@ -101,6 +105,12 @@ struct shadow {
 	struct shadow_state *state; /* NULL: none yet */
 };
 
+/* Whether nothing is protected. */
+static inline bool shadow_is_lazy(const struct shadow *s)
+{
+	return s->policy >= SHADOW_LAZY;
+}
+
 /* Once, on the boot hart, before any vcpu is loaded: find out what its satp can hold. */
 void shadow_probe(void);
 
@@ -134,11 +144,12 @@ bool shadow_mode_works(uint64_t mode);
  * to write, and stvec is shadow_window_load()'s and shadow_window_enter()'s. */
 bool shadow_has_windows(void);
 
-/**
- * From now on this hart's traps of the guest go on at @arrive, with a0 = @vcpu, whose frame has t0
- * already and is to get the guest's a0 from sscratch; those of ourselves at @bug.
- */
-void shadow_window_load(const void *vcpu, uint64_t arrive, uint64_t bug);
+/* From now on this hart's guest is @vcpu; traps of ourselves go on at @bug. */
+void shadow_window_load(const void *vcpu, uint64_t bug);
+
+/* Then: traps of the guest go on at @at, with a0 = its vcpu, whose frame has t0 already and is to get
+ * the guest's a0 from sscratch. */
+void shadow_window_arrive(uint64_t at);
 
 /* This hart's next entry is to regime @r of @w's vcpu, by what shadow_satp() has just answered. */
 void shadow_window_enter(const struct shadow_view *w, const struct regime *r);
@@ -239,8 +250,9 @@ void shadow_fence(struct shadow *s, const gva_t *at, const uint64_t *asid);
  * before then has let it go, and what he did is seen. Whoever takes it later finds those stores in
  * the guest's tables, and puts nothing older into a shadow. So what wasn't true when the lock was
  * free can only look true because it has become so: .links_seq never takes a value twice, and a
- * leaf that is out of use by now may stay out. Where a table has gone meanwhile it was emptied first,
- * and whatever its memory says then is as good. Own hart only.
+ * leaf that is out of use by now may stay out. Where a table has gone meanwhile, or a page of the
+ * guest's tables that it gave back, the shadows were emptied first, and whatever the memory says then
+ * is as good. Own hart only.
  */
 #define ABSENCE_MAX 3
 struct shadow_absence {
@@ -262,13 +274,31 @@ void shadow_fence_page(struct shadow *s, gva_t at, uint64_t asid, struct shadow_
  * Where the instruction at @pc is fetched from, as the hardware does it now: by the shadow.
  */
 struct shadow_code {
-	const void *original; /* the guest's own bytes at pc; NULL: not mapped */
-	gpa_t at;	      /* where they are */
+	bool is_mapped;
+	uint32_t bits; /* the guest's own 4 bytes at pc, or the 2 up to the end of the page */
+	gpa_t at;      /* where they are */
 	bool is_copy;	      /* what is executed is a patched copy of their page */
 	uint64_t seq;	      /* shadow_code_seq() when that was so */
 };
 struct shadow_code shadow_code(struct shadow *s, struct shadow_view *w, const struct regime *r,
 			       gva_t pc);
+
+/**
+ * What the hardware would find for @at in regime @r, for who wants to see it; nothing is made, or
+ * synchronised, for that.
+ */
+struct shadow_seen {
+	bool has_root; /* else nothing was entered under that satp in that role, or it is forgotten */
+	bool is_leaf;
+	bool is_protected; /* the guest's page is a table that is write-protected, */
+	bool is_copy;	   /* or executed from a patched copy */
+	bool is_state;	   /* .entry maps the vcpu's state page, and nothing of the guest's */
+	bool is_old;	   /* on the way to it the guest's tables say something else by now */
+	unsigned level;	   /* of .entry */
+	pte_t entry;	   /* the last that is there; not valid: none */
+};
+struct shadow_seen shadow_look(struct shadow *s, const struct shadow_view *w,
+			       const struct regime *r, gva_t at);
 
 /*
  * Patched copies. A page whose privileged instructions keep trapping is executed from a private
@@ -292,6 +322,14 @@ void shadow_patch(struct shadow *s, gpa_t at, uint32_t original, uint32_t replac
  * have faulted and doesn't.
  */
 bool shadow_has_state_page(const struct shadow *s);
+
+/*
+ * Policy none. shadow_stepped(): @w's vcpu trapped at a breakpoint, @w->pc; whether that isn't the
+ * guest's own, but says that it has come to its next instruction, which is to be fetched.
+ * shadow_step_whole(): the instruction reads or writes its own page, in a way that software can't.
+ */
+bool shadow_stepped(const struct shadow *s, const struct shadow_view *w, const struct regime *r);
+void shadow_step_whole(struct shadow *s, const struct shadow_view *w);
 
 /* Execute the page at @at from its original again, and never from a copy any more. */
 void shadow_unpatch(struct shadow *s, gpa_t at);

@@ -16,7 +16,7 @@
 #include "hyp/mm/map.h"
 #include "hyp/mm/phys.h"
 
-#define STATE_FRAMES 8
+#define STATE_FRAMES 12
 _Static_assert(sizeof(struct shadow_state) <= STATE_FRAMES * PAGE_SIZE, "STATE_FRAMES");
 
 /* Comparisons that found nothing changed, after which a table is likely to stay as it is. */
@@ -28,6 +28,7 @@ const char *const shadow_policy_names[SHADOW_POLICIES] = {
 	[SHADOW_TRAP] = "trap",
 	[SHADOW_UNSYNC] = "unsync",
 	[SHADOW_LAZY] = "lazy",
+	[SHADOW_NONE] = "none",
 };
 
 /* ASIDs the host's satp holds, less one; 0 where it has none. */
@@ -59,27 +60,39 @@ bool shadow_mode_works(uint64_t mode)
 
 /* --- a G-stage leaf was replaced --- */
 
+static void flush_derived(struct gstage *gs)
+{
+	shadow_flush(gs->shadows);
+	shadow_flush_code(gs->shadows);
+}
+
 static void fence_derived(struct gstage *gs, gpa_t at, uint64_t bytes)
 {
 	struct shadow_state *st = gs->shadows;
 
 	shadow_unmap_range(st, at, bytes);
-	shadow_flush(st);
-	shadow_flush_code(st);
+	flush_derived(gs);
 }
 
 /* As if an instruction that isn't emulated wrote there. */
 static void write_derived(struct gstage *gs, gpa_t at)
 {
 	struct shadow_state *st = gs->shadows;
+	const struct shadow_gfn *g = shadow_gfn_of(st, at);
 
-	lock_take(&gs->lock);
+	if (!g->is_protected && !g->copy)
+		return;
 	shadow_lift(st, at);
 	shadow_drop_copy(st, at);
-	lock_release(&gs->lock);
 }
 
-static const struct gstage_fencing by_shadow = { fence_derived, write_derived };
+static const struct gstage_fencing by_shadow = {
+	.fence = fence_derived,
+	.flush = flush_derived,
+	.write = write_derived,
+	.keeps = shadow_keeps,
+	.forget = shadow_forget,
+};
 
 /* --- spaces --- */
 
@@ -88,8 +101,7 @@ static void drop_root(struct shadow_state *st, struct shadow_table *t)
 {
 	for (unsigned w = 0; w < PT_ENTRIES / 64; w++)
 		for (uint64_t left = t->valid[w]; left; left &= left - 1) {
-			struct shadow_table *child =
-				shadow_child(t, w * 64 + bit_lowest(left));
+			struct shadow_table *child = shadow_child(t, w * 64 + bit_lowest(left));
 
 			if (child && child->key.kind == SHADOW_ROOT)
 				drop_root(st, child);
@@ -248,8 +260,7 @@ uint64_t shadow_find_satp(struct shadow *s, struct shadow_view *w, const struct 
 }
 
 /* The leaf that the hardware finds for @at; NULL: none. */
-static const struct shadow_table *find_leaf(const struct shadow_table *t, gva_t at,
-					    unsigned *index)
+static const struct shadow_table *find_leaf(const struct shadow_table *t, gva_t at, unsigned *index)
 {
 	while (t) {
 		*index = shadow_index(t->key.level, at.v);
@@ -260,6 +271,14 @@ static const struct shadow_table *find_leaf(const struct shadow_table *t, gva_t 
 		t = shadow_child(t, *index);
 	}
 	return NULL;
+}
+
+/* The guest's instructions are read where the hart fetches them from, 16 bits at a time. */
+static uint32_t parcels(const uint16_t *original, gva_t pc)
+{
+	uint32_t low = original[0];
+
+	return (pc.v & (PAGE_SIZE - 1)) == PAGE_SIZE - 2 ? low : low | (uint32_t)original[1] << 16;
 }
 
 struct shadow_code shadow_code_at(struct shadow_state *st, const struct shadow_table *root,
@@ -275,9 +294,9 @@ struct shadow_code shadow_code_at(struct shadow_state *st, const struct shadow_t
 	c.at = gpa(shadow_leaf_base(t, index).v | (pc.v & (pt_span(t->key.level) - 1)));
 	if (gstage_reach(st->gs, c.at, ACCESS_LOAD, &original) != OK)
 		return c;
-	c.original = phys_pointer(original.to);
-	c.is_copy = t->key.level == 0 &&
-		    pte_address(t->hw[index]) == shadow_copy_of(st, c.at).v;
+	c.is_mapped = true;
+	c.bits = parcels(phys_pointer(original.to), pc);
+	c.is_copy = t->key.level == 0 && pte_address(t->hw[index]) == shadow_copy_of(st, c.at).v;
 	return c;
 }
 
@@ -292,6 +311,76 @@ struct shadow_code shadow_code(struct shadow *s, struct shadow_view *w, const st
 	c = shadow_code_at(st, shadow_space_of(st, w, r)->root[shadow_role(r)], pc);
 	lock_release(&st->gs->lock);
 	return c;
+}
+
+/* --- for who looks on --- */
+
+static const struct shadow_table *root_of(const struct shadow_state *st,
+					  const struct shadow_view *w, const struct regime *r)
+{
+	for (unsigned i = 0; i < SPACES; i++) {
+		const struct shadow_space *space = &st->spaces[w->vcpu][i];
+
+		if (space->used && space->atp == r->atp)
+			return space->root[shadow_role(r)];
+	}
+	return NULL;
+}
+
+/* Whether what entry @index of @t was made from isn't the guest's any more. That A or D has been
+ * set since takes nothing away. */
+static bool is_old(const struct shadow_table *t, unsigned index)
+{
+	pte_t seen = t->seen[index], now;
+
+	if (!table_mirrors(t))
+		return false;
+	now = __atomic_load_n(&t->guest[index], __ATOMIC_RELAXED);
+	return ((seen ^ now) & ~(PTE_A | PTE_D)) || (seen & ~now);
+}
+
+static struct shadow_seen look(const struct shadow_state *st, const struct shadow_table *root,
+			       gva_t at)
+{
+	struct shadow_seen seen = { .has_root = root != NULL };
+	const struct shadow_table *t = root;
+
+	while (t) {
+		unsigned index = shadow_index(t->key.level, at.v);
+		const struct shadow_gfn *gfn;
+
+		seen.level = t->key.level;
+		seen.entry = entry_in_use(t, index) ? t->hw[index] : 0;
+		seen.is_old |= seen.entry && is_old(t, index);
+		seen.is_leaf = pte_is_leaf(seen.entry);
+		if (!seen.entry || !seen.is_leaf) {
+			t = seen.entry ? shadow_child(t, index) : NULL;
+			continue;
+		}
+		seen.is_state = shadow_is_state_leaf(st, t, seen.entry);
+		if (seen.is_state)
+			break;
+		gfn = shadow_gfn_of(st, gpa(shadow_leaf_base(t, index).v +
+					    (at.v & (pt_span(t->key.level) - 1))));
+		seen.is_protected = gfn->is_protected != 0;
+		seen.is_copy = gfn->copy != 0;
+		break;
+	}
+	return seen;
+}
+
+struct shadow_seen shadow_look(struct shadow *s, const struct shadow_view *w,
+			       const struct regime *r, gva_t at)
+{
+	struct shadow_state *st = s->state;
+	struct shadow_seen seen;
+
+	if (!st)
+		return (struct shadow_seen){ .has_root = false };
+	lock_take(&st->gs->lock);
+	seen = look(st, root_of(st, w, r), at);
+	lock_release(&st->gs->lock);
+	return seen;
 }
 
 /* --- a VM's begin --- */
@@ -310,13 +399,15 @@ enum err shadow_init(struct shadow *s, struct gstage *gs, enum shadow_policy pol
 	st->clock = 1;
 	st->cold_after = COLD_AFTER;
 	st->batch = PROTECTED_AT_ONCE;
+	patch = patch && policy != SHADOW_NONE;
 	st->state_allowed = patch;
 	st->windowed = shadow_has_windows();
 	*s = (struct shadow){ .policy = policy,
 			      .patch = patch,
 			      .code_seq = s->code_seq + 1,
 			      .links_seq = s->links_seq + 1 };
-	if ((e = shadow_tables_init(st)) || (e = shadow_copies_init(st)))
+	if ((e = shadow_tables_init(st)) || (e = shadow_copies_init(st)) ||
+	    (policy == SHADOW_NONE && (e = shadow_steps_init(st))))
 		return e;
 	s->state = st;
 	gs->shadows = st;

@@ -32,6 +32,8 @@ bool shadow_is_state_leaf(const struct shadow_state *st, const struct shadow_tab
 uint8_t shadow_state_owner(const struct shadow_state *st, const struct shadow_view *w,
 			   unsigned role)
 {
+	if (st->shadow->policy == SHADOW_NONE)
+		return (uint8_t)(w->vcpu + 1);
 	return st->state_allowed && !(role & (ROLE_USER | ROLE_MXR)) ? (uint8_t)(w->vcpu + 1) : 0;
 }
 

@@ -5,6 +5,8 @@
  */
 #include "hyp/shadow/table.h"
 
+#include "hyp/arch/cpu.h"
+#include "hyp/lib/trace.h"
 #include "hyp/mm/phys.h"
 
 static void store(void *at, uint64_t value, unsigned width)
@@ -32,6 +34,28 @@ static void store_bytes(char *at, uint64_t value, unsigned width)
 		store(at + i, value >> 8 * i, 1);
 }
 
+static uint64_t low_bytes(uint64_t value, unsigned width)
+{
+	return width < 8 ? value & ((UINT64_C(1) << 8 * width) - 1) : value;
+}
+
+static COLD void tell(gpa_t to, uint64_t value, unsigned width)
+{
+	const struct trace_value values[] = { { TRACE_GPA, to.v },
+					      { TRACE_VALUE, value },
+					      { TRACE_BYTES, width } };
+
+	trace_add(TRACE_PT_STORE, TRACE_NO_WHY, values, 3);
+}
+
+/* After the store: @value is what is there. The page beside a table's needn't be one. */
+static void written(struct shadow_state *st, gpa_t to, uint64_t value, unsigned width)
+{
+	if (trace_wants(TRACE_PT_STORE) && shadow_gfn_of(st, to)->is_protected)
+		tell(to, value, width);
+	shadow_written(st, to, width);
+}
+
 void shadow_store(struct shadow *s, gpa_t to, uint64_t value, unsigned width)
 {
 	struct shadow_state *st = s->state;
@@ -43,7 +67,7 @@ void shadow_store(struct shadow *s, gpa_t to, uint64_t value, unsigned width)
 			store(phys_pointer(g.to), value, width);
 		else
 			store_bytes(phys_pointer(g.to), value, width);
-		shadow_written(st, to, width);
+		written(st, to, low_bytes(value, width), width);
 	}
 	lock_release(&st->gs->lock);
 }
@@ -108,7 +132,7 @@ uint64_t shadow_amo(struct shadow *s, gpa_t to, unsigned funct5, uint64_t value,
 	if (gstage_reach(st->gs, to, ACCESS_STORE, &g) == OK) {
 		old = width == 4 ? amo_word(phys_pointer(g.to), funct5, value)
 				 : amo_double(phys_pointer(g.to), funct5, value);
-		shadow_written(st, to, width);
+		written(st, to, low_bytes(amo_result(funct5, old, value), width), width);
 	}
 	lock_release(&st->gs->lock);
 	return old;

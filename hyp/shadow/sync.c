@@ -18,6 +18,7 @@
 #include "hyp/shadow/table.h"
 
 #include "hyp/arch/cpu.h"
+#include "hyp/lib/trace.h"
 #include "hyp/mm/phys.h"
 
 /* --- comparing --- */
@@ -40,12 +41,26 @@ static bool is_still_right(pte_t seen, pte_t now)
 	       !(seen & ~now & (PTE_A | PTE_D));
 }
 
+static COLD void tell_sync(const struct shadow_table *t, unsigned index, pte_t now, bool stays)
+{
+	const struct trace_value values[] = { { TRACE_GPA, t->key.base + index * sizeof(pte_t) },
+					      { TRACE_LEVEL, t->key.level },
+					      { TRACE_ENTRY, t->seen[index] },
+					      { TRACE_VALUE, now } };
+
+	trace_add(TRACE_SYNC, stays ? TRACE_SAME : TRACE_CHANGED, values, 4);
+}
+
 /* Entry @index of the guest's table is @now, and was another. */
 static COLD void entry_changed(struct shadow_state *st, struct shadow_table *t, unsigned index,
 			       pte_t now)
 {
+	bool stays = is_still_right(t->seen[index], now);
+
 	stir(st, t);
-	if (is_still_right(t->seen[index], now)) {
+	if (trace_wants(TRACE_SYNC))
+		tell_sync(t, index, now, stays);
+	if (stays) {
 		t->seen[index] = now;
 		return;
 	}
@@ -147,7 +162,7 @@ static bool is_at_same_address(const struct shadow_state *st, const struct shado
 void shadow_verify(struct shadow_state *st, const struct shadow_table *t, unsigned index,
 		   struct shadow_table *child)
 {
-	if (st->shadow->policy != SHADOW_LAZY && !st->unsynced)
+	if (!shadow_is_lazy(st->shadow) && !st->unsynced)
 		return;
 	st->round++;
 	sync_tree(st, child, is_at_same_address(st, t, index, child) ? ENOUGH : ALL);
@@ -321,7 +336,7 @@ void shadow_protect(struct shadow_state *st, struct shadow_table *t)
 {
 	bool now = st->shadow->policy == SHADOW_TRAP && is_alone(st);
 
-	if (st->shadow->policy == SHADOW_LAZY)
+	if (shadow_is_lazy(st->shadow))
 		return;
 	if (!now && !shadow_gfn_of(st, gpa(t->key.base))->is_protected)
 		unsynced_add(st, t);
@@ -331,7 +346,7 @@ void shadow_protect(struct shadow_state *st, struct shadow_table *t)
 
 void shadow_forget_protection(struct shadow_state *st, struct shadow_table *t)
 {
-	if (!table_mirrors(t) || st->shadow->policy == SHADOW_LAZY)
+	if (!table_mirrors(t) || shadow_is_lazy(st->shadow))
 		return;
 	if (!t->is_protected) {
 		unsynced_remove(st, t);
@@ -345,6 +360,13 @@ void shadow_forget_protection(struct shadow_state *st, struct shadow_table *t)
 static bool is_protected_mirror_of(const struct shadow_table *t, gpa_t at)
 {
 	return t->is_protected && t->key.base == align_down(at.v, PAGE_SIZE);
+}
+
+static COLD void tell_unshadow(gpa_t at, enum trace_why why)
+{
+	const struct trace_value value = { TRACE_GPA, align_down(at.v, PAGE_SIZE) };
+
+	trace_add(TRACE_UNSHADOW, why, &value, 1);
 }
 
 void shadow_lift(struct shadow_state *st, gpa_t at)
@@ -365,6 +387,8 @@ void shadow_lift(struct shadow_state *st, gpa_t at)
 	shadow_set_special(st, at, false);
 	st->shadow->links_seq++; /* the memo doesn't know them */
 	st->shadow->stats.unshadows++;
+	if (trace_wants(TRACE_UNSHADOW))
+		tell_unshadow(at, TRACE_STORED);
 }
 
 /* Stores to a page without a use of its mirror between them, before it is taken for none any more:
@@ -387,8 +411,11 @@ static void drop_disused(struct shadow_state *st, gpa_t at)
 		struct shadow_table *t = shadow_table_of(st, n);
 
 		next = t->same;
-		if (is_protected_mirror_of(t, at) && is_disused(st, t))
-			shadow_drop(st, t);
+		if (!is_protected_mirror_of(t, at) || !is_disused(st, t))
+			continue;
+		shadow_drop(st, t);
+		if (trace_wants(TRACE_UNSHADOW))
+			tell_unshadow(at, TRACE_DISUSED);
 	}
 }
 
@@ -551,7 +578,7 @@ void shadow_fence_page(struct shadow *s, gva_t at, uint64_t asid, struct shadow_
 	lock_take(&st->gs->lock);
 	s->stats.fences++;
 	st->fence_seq += asid == SHADOW_ALL_ASIDS;
-	if ((s->policy == SHADOW_LAZY || protect_due(st)) &&
+	if ((shadow_is_lazy(s) || protect_due(st)) &&
 	    (!memo_is_good(st, at, asid) || !memo_leaves_are_as_seen(st, at)))
 		fence_page_lazily(st, at, asid);
 	if (known)
@@ -576,7 +603,7 @@ void shadow_fence(struct shadow *s, const gva_t *at, const uint64_t *asid)
 	lock_take(&st->gs->lock);
 	s->stats.fences++;
 	st->fence_seq += !asid;
-	if (s->policy == SHADOW_LAZY || protect_due(st))
+	if (shadow_is_lazy(s) || protect_due(st))
 		fence_all_pages(st, asid);
 	lock_release(&st->gs->lock);
 }

@@ -11,6 +11,7 @@
 
 #include "hyp/arch/cpu.h"
 #include "hyp/drv/host.h"
+#include "hyp/lib/trace.h"
 #include "hyp/lib/check.h"
 #include "hyp/lib/string.h"
 #include "hyp/mm/phys.h"
@@ -277,6 +278,7 @@ void shadow_link(struct shadow_state *st, struct shadow_table *t, unsigned index
 {
 	take_into_use(t, index, seen, pte_make(phys_address(child->hw).v, PTE_V));
 	chain_push(st, &child->parents, t, index);
+	shadow_step_note(st->step, t, index, child);
 	st->shadow->links_seq++;
 	mark_leads_to(st, t, child->leads_to);
 }
@@ -293,6 +295,7 @@ void shadow_map(struct shadow_state *st, struct shadow_table *t, unsigned index,
 	take_into_use(t, index, seen, leaf);
 	t->quiet = 0;
 	chain_push(st, chain_of_leaf(st, t, index, leaf), t, index);
+	shadow_step_note(st->step, t, index, NULL);
 	if (!(seen & PTE_G))
 		mark_leads_to(st, t, TO_LOCAL);
 	if (is_copy(leaf))
@@ -497,6 +500,14 @@ void shadow_drop(struct shadow_state *st, struct shadow_table *t)
 	st->shadow->links_seq++;
 }
 
+static COLD void tell_evict(const struct shadow_table *t)
+{
+	const struct trace_value values[] = { { TRACE_GPA, t->key.base },
+					      { TRACE_LEVEL, t->key.level } };
+
+	trace_add(TRACE_EVICT, TRACE_NO_WHY, values, 2);
+}
+
 /* From the oldest on, but not what the fault that is being served goes through. */
 static void evict(struct shadow_state *st)
 {
@@ -508,6 +519,8 @@ static void evict(struct shadow_state *st)
 		number = t->newer;
 		if (t->touched == st->clock)
 			continue;
+		if (trace_wants(TRACE_EVICT))
+			tell_evict(t);
 		shadow_drop(st, t);
 		st->shadow->stats.evicted++;
 		n++;

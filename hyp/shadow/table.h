@@ -115,6 +115,22 @@ struct shadow_space {
 	struct shadow_table *root[ROLES];
 };
 
+/* What one vcpu's current instruction has, under policy none: step.c. */
+#define STEP_USED 96
+struct shadow_step {
+	gva_t pc;
+	uint64_t atp;
+	uint8_t role;
+	bool whole;	   /* it runs in its own page */
+	uint16_t first[2]; /* where it stands in .pages, in parcels */
+	hpa_t pages[2];
+	unsigned used_n;
+	struct {
+		struct shadow_table *t;
+		uint16_t index;
+	} used[STEP_USED]; /* entries filled for it */
+};
+
 #define POINTERS     512u
 #define TABLE_CHUNKS 16u
 #define RESERVES_MAX 8
@@ -148,6 +164,8 @@ struct shadow_state {
 	bool forgetting;		/* space.c: what is dropped is no hart's current space */
 	bool windowed;			/* shadow_has_windows() */
 	entry_id state_maps;		/* leaves that map state pages */
+	struct shadow_step *step; /* of the fault that is being served; NULL: another policy */
+	struct shadow_step steps[SHADOW_VCPUS];
 	struct shadow_view *views[SHADOW_VCPUS];
 	struct shadow_space spaces[SHADOW_VCPUS][SPACES];
 };
@@ -280,6 +298,21 @@ void shadow_give_up_state(struct shadow_state *st);
 /* Whether leaf @hw of a table with @owner maps the state page. */
 bool shadow_is_state_leaf(const struct shadow_state *st, const struct shadow_table *t, pte_t hw);
 
+/* step.c */
+
+/* Memory for it. Returns OK or ERR_NOMEM. */
+MUST_USE enum err shadow_steps_init(struct shadow_state *st);
+/* @w's vcpu faulted. Under policy none .step is set, and what isn't its instruction's taken back. */
+void shadow_step_begin(struct shadow_state *st, const struct shadow_view *w,
+		       const struct regime *r);
+/* Entry @index of @t is in use now: a link to @child, or a leaf. @step: NULL: nobody asks. */
+void shadow_step_note(struct shadow_step *step, struct shadow_table *t, unsigned index,
+		      const struct shadow_table *child);
+/* Whether @at is in the page that is executed from ours. */
+bool shadow_step_has(const struct shadow_step *step, gva_t at);
+/* The page to be executed at @at, for that at @original. */
+hpa_t shadow_step_page(struct shadow_step *step, gva_t at, hpa_t original);
+
 /* window.c; only where the host has windows */
 
 /* Once, before other harts run. */
@@ -289,6 +322,11 @@ void shadow_window_open(struct shadow_table *root);
 /* The guest, which is loaded here, can't do without @at: if the window is there it moves. */
 void shadow_window_give_way(struct shadow_state *st, struct shadow_table *root, gva_t at);
 extern const char trap_window[]; /* hyp/trap/window.S: the page of the stub */
+
+/* discard.c: what struct gstage_fencing asks of who derives shadows */
+
+gpa_t shadow_keeps(struct gstage *gs, gpa_t at, gpa_t end);
+void shadow_forget(struct gstage *gs, gpa_t at, uint64_t bytes);
 
 /* space.c */
 

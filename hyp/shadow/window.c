@@ -126,16 +126,20 @@ void shadow_window_give_way(struct shadow_state *st, struct shadow_table *root, 
 		aim_at(to);
 }
 
-void shadow_window_load(const void *vcpu, uint64_t arrive, uint64_t bug)
+void shadow_window_load(const void *vcpu, uint64_t bug)
 {
 	*here() = (struct window){
 		.host_satp = map_satp,
 		.vcpu = (uint64_t)(uintptr_t)vcpu,
-		.arrive = arrive,
 		.bug = bug,
 		.fences = !shadow_has_asids(),
 	};
 	aim_at(FIRST_SLOT);
+}
+
+void shadow_window_arrive(uint64_t at)
+{
+	here()->arrive = at;
 }
 
 void shadow_window_enter(const struct shadow_view *w, const struct regime *r)

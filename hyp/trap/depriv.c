@@ -98,12 +98,23 @@ static COLD enum outcome unknown_breakpoint(struct vcpu *v)
 				       : outcome_inject(v, CAUSE_ILLEGAL, as_stval(bits));
 }
 
+/* The next instruction of a guest that is stepped: what a fetch of it comes to. */
+static COLD enum outcome step(struct vcpu *v)
+{
+	v->fault.at = gva(v->frame.pc);
+	v->fault.access = ACCESS_FETCH;
+	return outcome_of(v, v->mmu->fault(v));
+}
+
 static enum outcome breakpoint(struct vcpu *v)
 {
 	uint32_t bits = v->depriv.user ? 0 : depriv_site_recall(v);
 
 	if (bits && depriv_execute(v, bits))
 		return OUTCOME_RESUME;
+	v->view.pc = gva(v->frame.pc);
+	if (shadow_stepped(v->shadow, &v->view, &v->depriv.regime))
+		return step(v);
 	return unknown_breakpoint(v);
 }
 

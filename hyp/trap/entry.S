@@ -2,7 +2,7 @@
  * Out of the guest and back into it.
  *
  * While a guest runs, sscratch holds its vcpu, whose first part is the frame; while the hypervisor
- * runs it holds 0. A trap from the hypervisor itself is a bug, but for the two guest loads that may
+ * runs it holds 0. A trap from the hypervisor itself is a bug, but for the guest loads that may
  * fault (hyp/arch/guest_fetch.S).
  *
  * The hypervisor keeps nothing on the stack across a guest's run: each exit begins at its top.
@@ -50,7 +50,7 @@ trap_slow:
 	leave	trap_exit_depriv, 1,2,3,4,8,9,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,29,30,31
 	j	trap_enter
 
-	/* stvec while a guest of either kind is loaded whose exits are timed: none of them is short */
+	/* stvec while a guest of either kind is loaded whose exits are timed or traced: none is short */
 	.globl	trap_entry_timed
 	.balign 4
 trap_entry_timed:
@@ -60,9 +60,12 @@ trap_entry_timed:
 	j	trap_enter
 
 	/* Out of a window (window.S): t0 is in the frame already */
-	.globl	trap_arrive
+	.globl	trap_arrive, trap_arrive_timed
 trap_arrive:
 	leave	trap_exit_depriv, 1,2,3,4,6,7,8,9,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
+	j	trap_enter_window
+trap_arrive_timed:
+	leave	trap_exit_timed, 1,2,3,4,6,7,8,9,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
 	j	trap_enter_window
 
 	/* stvec while a guest in VS-mode is loaded, and while none is */
@@ -95,6 +98,8 @@ trap_from_hypervisor:
 	lla	t1, guest_fetch_half_load
 	beq	t0, t1, 1f
 	lla	t1, guest_fetch_word_load
+	beq	t0, t1, 1f
+	lla	t1, guest_load_byte_load
 	bne	t0, t1, bug
 1:	lla	t0, guest_fetch_fault
 	csrw	CSR_SEPC, t0

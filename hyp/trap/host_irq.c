@@ -5,8 +5,11 @@
 #include "hyp/trap/trap.h"
 
 #include "hyp/arch/cpu.h"
+#include "hyp/dev/virtio_net.h"
 #include "hyp/drv/alarm.h"
+#include "hyp/drv/blk.h"
 #include "hyp/drv/host.h"
+#include "hyp/drv/net.h"
 #include "hyp/drv/plic.h"
 #include "hyp/drv/serial.h"
 #include "hyp/drv/terminal.h"
@@ -21,6 +24,8 @@ enum outcome host_irq_software(struct vcpu *v)
 {
 	csr_clear(CSR_SIP, IRQ_BIT(IRQ_SSI));
 	fence_all();
+	if (v)
+		vcpu_tell_regime(v);
 	if (sched_was_called() && v)
 		atomic_fetch_or(&v->requests, VCPU_REQ_SCHED);
 	return OUTCOME_RESUME;
@@ -34,6 +39,18 @@ static void serve_monitor(void)
 	timer_host_set(TIMER_MONITOR, monitor_deadline());
 }
 
+/* While more comes than is handed on at once, guests have this long in between. */
+#define UPLINK_PAUSE_US 100
+
+static void serve_uplink(void)
+{
+	uint64_t again = TIMER_NEVER;
+
+	if (virtio_net_uplink())
+		again = csr_read(CSR_TIME) + host.timebase * UPLINK_PAUSE_US / 1000000;
+	timer_host_set(TIMER_UPLINK, again);
+}
+
 /* It has come for the guest, for the scheduler, or, on QEMU 7.2, for nobody any more. */
 enum outcome host_irq_timer(struct vcpu *v)
 {
@@ -45,6 +62,8 @@ enum outcome host_irq_timer(struct vcpu *v)
 		atomic_fetch_or(&v->requests, VCPU_REQ_SCHED);
 	if (timer_host_came(TIMER_MONITOR, now))
 		serve_monitor();
+	if (timer_host_came(TIMER_UPLINK, now))
+		serve_uplink();
 	return OUTCOME_RESUME;
 }
 
@@ -52,20 +71,25 @@ static void serve_port(struct port_event e)
 {
 	struct vm *vm = e.port->owner;
 
-	if (vm)
+	if (!vm)
+		monitor_terminal();
+	else if (e.port == &vm->board.uart.port)
 		uart_port_event(&vm->board, e);
 	else
-		monitor_terminal();
+		virtio_console_window_event(&vm->board);
 }
 
 static void serve_terminal(void)
 {
 	struct serial *control = serial_find(SERIAL_CONTROL);
 	struct port_event e;
+	struct board *board;
 
 	terminal_interrupt();
 	while (terminal_next_event(&e))
 		serve_port(e);
+	while ((board = serial_next_owner()) != NULL)
+		virtio_console_turn(board);
 	if (control && serial_take_event(control))
 		monitor_control();
 	timer_host_set(TIMER_MONITOR, monitor_deadline());
@@ -77,8 +101,14 @@ enum outcome host_irq_external(struct vcpu *v)
 
 	(void)v;
 	while ((source = plic_host_claim()) != 0) {
+		struct blk *disk = blk_interrupt(source);
+
+		if (disk)
+			virtio_blk_finish(disk);
 		if (source == host.uart_irq || serial_interrupt(source) || alarm_interrupt(source))
 			serve_terminal();
+		else if (net_interrupt(source))
+			serve_uplink();
 		plic_host_complete(source);
 	}
 	return OUTCOME_RESUME;

@@ -9,9 +9,11 @@
 
 #include "hyp/arch/cpu.h"
 #include "hyp/arch/insn.h"
+#include "hyp/drv/terminal.h"
 #include "hyp/lib/check.h"
 #include "hyp/lib/exit.h"
 #include "hyp/lib/log.h"
+#include "hyp/lib/trace.h"
 #include "hyp/mm/frame.h"
 #include "hyp/sched/sched.h"
 #include "hyp/trap/frame.h"
@@ -46,6 +48,20 @@ static enum outcome wait_on_reservation(struct vcpu *v)
 	return OUTCOME_RESUME;
 }
 
+/* What traps since it is watched. stval may be stale (QEMU 7.2, HLV): carried out is what is there.
+ */
+static COLD enum outcome watched_instruction(struct vcpu *v, uint64_t stval)
+{
+	uint32_t bits;
+	enum mmu_what fetched = v->mmu->fetch(v, &bits);
+
+	if (fetched != MMU_FETCHED)
+		return outcome_of(v, fetched);
+	if (hext_execute(v, bits))
+		return OUTCOME_RESUME;
+	return outcome_inject(v, CAUSE_ILLEGAL, stval);
+}
+
 /*
  * What is legal for HS-mode but not for the guest: hypervisor instructions, counters and CSRs that
  * are switched off. The guest's hart has none of them, so it gets what a hart without gives.
@@ -54,6 +70,7 @@ static enum outcome virtual_instruction(struct vcpu *v)
 {
 	uint64_t stval = csr_read(CSR_STVAL);
 	uint32_t bits = (uint32_t)stval;
+	bool user;
 
 	if (!stval) {
 		enum mmu_what fetched = v->mmu->fetch(v, &bits);
@@ -61,15 +78,27 @@ static enum outcome virtual_instruction(struct vcpu *v)
 		if (fetched != MMU_FETCHED)
 			return outcome_of(v, fetched);
 	}
-	if (bits == INSN_WFI && !vcpu_regime(v).user)
+	user = vcpu_regime(v).user;
+	if (bits == INSN_WFI && !user)
 		return wait_for_interrupt(v);
 	if (bits == INSN_WRS_NTO)
 		return wait_on_reservation(v);
+	if (!user && this_hart()->trace)
+		return watched_instruction(v, stval);
 	return outcome_inject(v, CAUSE_ILLEGAL, stval);
+}
+
+/* It is the guest's own, and delegated to it while nobody watches. */
+static enum outcome page_fault(struct vcpu *v)
+{
+	return outcome_inject(v, (enum cause)csr_read(CSR_SCAUSE), csr_read(CSR_STVAL));
 }
 
 /* By EXIT_ROW. What has no row is delegated or can't happen. */
 static trap_handler *const handlers[EXIT_ROWS] = {
+	[EXIT_ROW(CAUSE_FETCH_PAGE, 0)] = page_fault,
+	[EXIT_ROW(CAUSE_LOAD_PAGE, 0)] = page_fault,
+	[EXIT_ROW(CAUSE_STORE_PAGE, 0)] = page_fault,
 	[EXIT_ROW(CAUSE_FETCH_GUEST_PAGE, 0)] = trap_guest_page_fault,
 	[EXIT_ROW(CAUSE_LOAD_GUEST_PAGE, 0)] = trap_guest_page_fault,
 	[EXIT_ROW(CAUSE_STORE_GUEST_PAGE, 0)] = trap_guest_page_fault,
@@ -95,23 +124,55 @@ static void ecall(struct vcpu *v)
 	sbi_serve(v);
 }
 
-COLD void trap_carry_out(struct vcpu *v, enum outcome o)
+/* Apart from its caller, which needs no stack then. */
+static COLD void inject_told(struct vcpu *v)
 {
-	if (o == OUTCOME_INJECT)
-		vcpu_inject(v, v->fault.cause, v->fault.tval);
-	else
-		vm_end(v->vm, VM_FAILED, EXIT_STOPPED);
+	const struct trace_value values[] = { { TRACE_CAUSE, EXIT_ROW(v->fault.cause, 0) },
+					      { TRACE_PC, v->frame.pc },
+					      { TRACE_AT, v->fault.tval } };
+
+	trace_add(TRACE_INJECT, TRACE_NO_WHY, values, 3);
+	vcpu_inject(v, v->fault.cause, v->fault.tval);
 }
 
-static _Noreturn void enter(struct vcpu *v)
+COLD void trap_carry_out(struct vcpu *v, enum outcome o)
+{
+	if (o != OUTCOME_INJECT)
+		vm_end(v->vm, VM_FAILED, EXIT_STOPPED);
+	else if (trace_wants(TRACE_INJECT))
+		inject_told(v);
+	else
+		vcpu_inject(v, v->fault.cause, v->fault.tval);
+}
+
+/* Returns only where @v is to be paused. */
+static void enter(struct vcpu *v)
 {
 	v->backend->prepare(v);
 	sbi_tell_steal(v);
-	if (latency_is_on(v))
-		latency_enter(v, csr_read(CSR_TIME));
+	if ((latency_is_on(v) || this_hart()->trace) && !trap_timed_return(v))
+		return;
 	if (v->depriv.windowed)
 		trap_enter_window(v);
 	trap_enter(v);
+}
+
+/* An event of this hart's vcpu was to end its VM's run: a step, or a break. If that has come to its
+ * own end meanwhile, so be it. */
+static COLD void pause(struct vm *vm, const struct trace *t)
+{
+	uint64_t by = atomic_load(&t->stopped_by);
+
+	if (vm_pause(vm) == OK)
+		terminal_say("%s: paused by event %lu", vm->config.name, by - 1);
+}
+
+static inline void pause_if_stopped(void)
+{
+	struct trace *t = this_hart()->trace;
+
+	if (t && trace_take_stop(t))
+		pause(this_hart()->vcpu->vm, t);
 }
 
 /* Interrupts are looked at, never taken. */
@@ -120,9 +181,11 @@ COLD _Noreturn void trap_next(void)
 	struct vcpu *v;
 
 	for (;;) {
+		pause_if_stopped();
 		switch (sched_next(&v)) {
 		case SCHED_RUN:
 			enter(v);
+			break;
 		case SCHED_PARKED:
 			vm_park(v);
 			break;

@@ -32,8 +32,10 @@ _Noreturn void trap_next(void);
 struct vcpu *trap_exit(struct vcpu *v);
 struct vcpu *trap_exit_depriv(struct vcpu *v);
 
-/* The same for both, where exits are timed: timed.c. */
+/* The same for both, where exits are timed or traced; and before any other entry of @v, which is to be
+ * paused instead where that returns false: timed.c. */
 struct vcpu *trap_exit_timed(struct vcpu *v);
+bool trap_timed_return(struct vcpu *v);
 
 /* Enter @v's guest: entry.S; window.S, where it has a window. */
 _Noreturn void trap_enter(struct vcpu *v);

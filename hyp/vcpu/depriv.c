@@ -10,6 +10,7 @@
 #include "hyp/vcpu/depriv.h"
 
 #include "hyp/arch/cpu.h"
+#include "hyp/lib/trace.h"
 #include "hyp/mm/phys.h"
 #include "hyp/vcpu/irq.h"
 #include "hyp/vcpu/timer.h"
@@ -117,6 +118,16 @@ static void take_interrupt(struct vcpu *v, unsigned number)
 		  align_down(stvec, 4) + (stvec & STVEC_VECTORED ? UINT64_C(4) * number : 0));
 }
 
+/* Apart from its caller, which needs no stack then. */
+static COLD void take_interrupt_told(struct vcpu *v, unsigned number)
+{
+	const struct trace_value values[] = { { TRACE_CAUSE, EXIT_ROW(number, 1) },
+					      { TRACE_PC, v->frame.pc } };
+
+	trace_add(TRACE_INJECT, TRACE_NO_WHY, values, 2);
+	take_interrupt(v, number);
+}
+
 /* "SEI, SSI, STI": in this order, where several are pending. */
 static COLD void deliver(struct vcpu *v, uint64_t pending)
 {
@@ -125,7 +136,10 @@ static COLD void deliver(struct vcpu *v, uint64_t pending)
 
 	while (!(pending & IRQ_BIT(by_priority[i])))
 		i++;
-	take_interrupt(v, by_priority[i]);
+	if (trace_wants(TRACE_INJECT))
+		take_interrupt_told(v, by_priority[i]);
+	else
+		take_interrupt(v, by_priority[i]);
 }
 
 void depriv_sret(struct vcpu *v)
@@ -234,10 +248,8 @@ static void depriv_load(struct vcpu *v)
 	d->windowed = shadow_has_windows();
 	d->has_asids = shadow_has_asids();
 	if (d->windowed)
-		shadow_window_load(v, (uint64_t)(uintptr_t)trap_arrive,
-				   (uint64_t)(uintptr_t)trap_from_hypervisor);
-	else
-		vcpu_set_vector(v);
+		shadow_window_load(v, (uint64_t)(uintptr_t)trap_from_hypervisor);
+	vcpu_watch(v);
 	csr_clear(CSR_SSTATUS, SSTATUS_SUM | SSTATUS_MXR | SSTATUS_SPP);
 	csr_set(CSR_SSTATUS, SSTATUS_SPIE);
 	if (v->isa->host_has_stateen)
@@ -436,6 +448,7 @@ const struct backend backend_depriv = {
 	.prepare = depriv_prepare,
 	.inject = depriv_inject,
 	.regime = depriv_regime,
+	.saved_regime = depriv_regime,
 	.float_is_dirty = depriv_float_is_dirty,
 	.irq_sync = depriv_irq_sync,
 	.irq_is_pending = depriv_irq_is_pending,

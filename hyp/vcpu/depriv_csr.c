@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "hyp/arch/cpu.h"
+#include "hyp/lib/trace.h"
 #include "hyp/vcpu/depriv.h"
 #include "hyp/vcpu/timer.h"
 #include "hyp/vcpu/vcpu.h"
@@ -54,6 +55,8 @@ static void write_satp(struct vcpu *v, uint64_t value)
 		return;
 	v->depriv.state->satp = value;
 	v->depriv.stale = true;
+	if (trace_wants(TRACE_SATP))
+		trace_add(TRACE_SATP, TRACE_NO_WHY, &(struct trace_value){ TRACE_ATP, value }, 1);
 }
 
 /* What these two hold, the hart's own hold: it is asked. Before the guest runs they are derived. */

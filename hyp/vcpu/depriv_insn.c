@@ -5,6 +5,7 @@
  * specification, the listings of the major opcodes.
  */
 #include "hyp/arch/cpu.h"
+#include "hyp/lib/trace.h"
 #include "hyp/vcpu/depriv.h"
 #include "hyp/vcpu/irq.h"
 #include "hyp/vcpu/vcpu.h"
@@ -30,12 +31,26 @@ static void do_wfi(struct vcpu *v, uint32_t bits)
 	v->waiting = !irq_is_pending(v);
 }
 
+static COLD void tell_fence(const gva_t *at, const uint64_t *asid)
+{
+	struct trace_value values[2];
+	unsigned n = 0;
+
+	if (at)
+		values[n++] = (struct trace_value){ TRACE_AT, at->v };
+	if (asid)
+		values[n++] = (struct trace_value){ TRACE_ASID, *asid };
+	trace_add(TRACE_FENCE, TRACE_NO_WHY, values, n);
+}
+
 /* "rs1=x0": all addresses, "rs2=x0": all address spaces. */
 void depriv_fence(struct vcpu *v, uint32_t bits, uint64_t at, uint64_t asid)
 {
 	gva_t page = gva(align_down(at, PAGE_SIZE));
 
 	asid &= SATP_ASID_MASK;
+	if (trace_wants(TRACE_FENCE))
+		tell_fence(field(bits, 15, 5) ? &page : NULL, field(bits, 20, 5) ? &asid : NULL);
 	shadow_fence(v->shadow, field(bits, 15, 5) ? &page : NULL,
 		     field(bits, 20, 5) ? &asid : NULL);
 	sfence_all();

@@ -5,6 +5,7 @@
  * Invariant: hvip is written by the vcpu's own hart alone.
  */
 #include "hyp/arch/cpu.h"
+#include "hyp/lib/trace.h"
 #include "hyp/vcpu/irq.h"
 #include "hyp/vcpu/timer.h"
 #include "hyp/vcpu/vcpu.h"
@@ -17,7 +18,9 @@
 	(IRQ_BIT(CAUSE_FETCH_MISALIGNED) | IRQ_BIT(CAUSE_FETCH_ACCESS) | IRQ_BIT(CAUSE_ILLEGAL) |  \
 	 IRQ_BIT(CAUSE_BREAKPOINT) | IRQ_BIT(CAUSE_LOAD_MISALIGNED) | IRQ_BIT(CAUSE_LOAD_ACCESS) | \
 	 IRQ_BIT(CAUSE_STORE_MISALIGNED) | IRQ_BIT(CAUSE_STORE_ACCESS) | IRQ_BIT(CAUSE_ECALL_U) |  \
-	 IRQ_BIT(CAUSE_FETCH_PAGE) | IRQ_BIT(CAUSE_LOAD_PAGE) | IRQ_BIT(CAUSE_STORE_PAGE))
+	 PAGE_FAULTS)
+#define PAGE_FAULTS                                                                                \
+	(IRQ_BIT(CAUSE_FETCH_PAGE) | IRQ_BIT(CAUSE_LOAD_PAGE) | IRQ_BIT(CAUSE_STORE_PAGE))
 
 static void hext_reset_csrs(struct vcpu *v)
 {
@@ -50,7 +53,6 @@ static void set_privilege(bool user)
 /* The hypervisor's registers that decide what the guest may do by itself. */
 static void load_controls(const struct isa *isa)
 {
-	csr_write(CSR_HEDELEG, DELEGATED);
 	csr_write(CSR_HIDELEG, HIDELEG_VS);
 	csr_write(CSR_HCOUNTEREN, isa->hcounteren);
 	csr_write(CSR_HENVCFG, isa->henvcfg);
@@ -63,6 +65,22 @@ static void load_controls(const struct isa *isa)
 	/* They would widen what HLVX, and a guest's loads, may read. */
 	csr_clear(CSR_SSTATUS, SSTATUS_SUM | SSTATUS_MXR);
 	csr_set(CSR_SSTATUS, SSTATUS_SPIE);
+}
+
+/*
+ * Fences, writes of satp and page faults are the guest's own affair, unless somebody wants to see
+ * them: then they trap, and are carried out for it (hext_insn.c, hyp/trap/run.c).
+ */
+static void hext_watch(const struct vcpu *v)
+{
+	bool faults = trace_wants(TRACE_FAULT) || trace_wants(TRACE_INJECT);
+
+	(void)v;
+	csr_write(CSR_HEDELEG, faults ? DELEGATED & ~PAGE_FAULTS : DELEGATED);
+	if (trace_wants(TRACE_FENCE) || trace_wants(TRACE_SATP))
+		csr_set(CSR_HSTATUS, HSTATUS_VTVM);
+	else
+		csr_clear(CSR_HSTATUS, HSTATUS_VTVM);
 }
 
 /*
@@ -107,8 +125,8 @@ static void hext_load(struct vcpu *v)
 {
 	struct hart *h = this_hart();
 
-	vcpu_set_vector(v);
 	load_controls(v->isa);
+	vcpu_watch(v);
 	set_privilege(v->csr.user);
 	gstage_enter(v->gstage, h->index, &h->vmid_flushed);
 	vcpu_csrs_load(&v->csr, v->isa);
@@ -165,19 +183,27 @@ static void hext_inject(struct vcpu *v, enum cause cause, uint64_t tval)
 	set_privilege(false);
 }
 
-static struct regime hext_regime(const struct vcpu *v)
+static struct regime regime_of(const struct vcpu *v, uint64_t sstatus, uint64_t satp, bool user)
 {
-	uint64_t sstatus = csr_read(CSR_VSSTATUS);
-
 	return (struct regime){
-		.atp = csr_read(CSR_VSATP),
-		.user = !was_supervisor(),
+		.atp = satp,
+		.user = user,
 		.sum = (sstatus & SSTATUS_SUM) != 0,
 		.mxr = (sstatus & SSTATUS_MXR) != 0,
 		.adue = v->isa->adue,
 		.napot = v->isa->has_svnapot,
 		.pbmt = v->isa->has_svpbmt,
 	};
+}
+
+static struct regime hext_regime(const struct vcpu *v)
+{
+	return regime_of(v, csr_read(CSR_VSSTATUS), csr_read(CSR_VSATP), !was_supervisor());
+}
+
+static struct regime hext_saved_regime(const struct vcpu *v)
+{
+	return regime_of(v, v->csr.sstatus, v->csr.satp, v->csr.user);
 }
 
 static void hext_float_is_dirty(struct vcpu *v)
@@ -227,10 +253,12 @@ const struct backend backend_hext = {
 	.reset_csrs = hext_reset_csrs,
 	.load = hext_load,
 	.unload = hext_unload,
+	.watch = hext_watch,
 	.begin = hext_begin,
 	.prepare = hext_prepare,
 	.inject = hext_inject,
 	.regime = hext_regime,
+	.saved_regime = hext_saved_regime,
 	.float_is_dirty = hext_float_is_dirty,
 	.irq_sync = hext_irq_sync,
 	.irq_is_pending = hext_irq_is_pending,

@@ -3,7 +3,7 @@
  * again, with all that was done, waited for or run meanwhile.
  *
  * It costs nothing while it is off: a vcpu that is timed enters the hypervisor by another vector
- * (hyp/trap/timed.S), which is chosen when it is loaded.
+ * (hyp/trap/timed.c), which is chosen when it is loaded.
  */
 #ifndef HYP_VCPU_LATENCY_H
 #define HYP_VCPU_LATENCY_H

@@ -9,8 +9,10 @@
 #include "hyp/vcpu/vcpu.h"
 
 #include "hyp/arch/cpu.h"
+#include "hyp/drv/host.h"
 #include "hyp/lib/check.h"
 #include "hyp/lib/string.h"
+#include "hyp/lib/trace.h"
 #include "hyp/vcpu/irq.h"
 #include "hyp/vcpu/latency.h"
 #include "sbi/call/call.h"
@@ -37,6 +39,11 @@ void vcpu_reset(struct vcpu *v)
 	v->parked = 0;
 }
 
+static uint64_t address_of(void (*place)(void))
+{
+	return (uint64_t)(uintptr_t)place;
+}
+
 /* Whoever doesn't find it here yet need not fence this hart: what it remembers is dropped below. */
 void vcpu_load(struct vcpu *v)
 {
@@ -51,13 +58,25 @@ void vcpu_load(struct vcpu *v)
 	v->frame.host_sp = (uint64_t)(uintptr_t)h->stack_top;
 	v->frame.host_tp = (uint64_t)(uintptr_t)h;
 	irq_sync(v);
+	vcpu_tell_regime(v); /* the hart may have been told to while nothing was loaded */
 }
 
-void vcpu_set_vector(const struct vcpu *v)
+/* A vector of its own for what is watched: what isn't pays for no test. */
+void vcpu_watch(const struct vcpu *v)
 {
-	if (!v->depriv.windowed)
-		csr_write(CSR_STVEC, (uint64_t)(uintptr_t)(latency_is_on(v) ? trap_entry_timed
-									    : v->backend->entry));
+	struct trace *t = atomic_load(&v->trace);
+	struct hart *h = this_hart();
+	bool watched;
+
+	h->trace = trace_is_on(t) ? t : NULL;
+	h->traced = v->id;
+	watched = h->trace || latency_is_on(v);
+	if (v->depriv.windowed)
+		shadow_window_arrive(address_of(watched ? trap_arrive_timed : trap_arrive));
+	else
+		csr_write(CSR_STVEC, address_of(watched ? trap_entry_timed : v->backend->entry));
+	if (v->backend->watch)
+		v->backend->watch(v);
 }
 
 void vcpu_unload(void)
@@ -65,6 +84,7 @@ void vcpu_unload(void)
 	struct hart *h = this_hart();
 
 	h->vcpu->backend->unload(h->vcpu);
+	h->trace = NULL;
 	__atomic_store_n(&h->vcpu, NULL, __ATOMIC_SEQ_CST);
 }
 
@@ -77,6 +97,41 @@ void vcpu_begin(struct vcpu *v, struct vcpu_start s)
 	v->waiting = false;
 	v->backend->begin(v);
 	fence_i();
+}
+
+/* Another hart may begin to ask meanwhile: whoever comes second waits for the same answer, or finds
+ * that there is none any more. */
+static bool ask(struct vcpu *v, const struct hart *h, struct regime *r)
+{
+	struct sbi_harts target = { 1, h->id };
+	uint64_t end = csr_read(CSR_TIME) + host.timebase;
+
+	atomic_store(&v->asked, VCPU_ASKED);
+	sbi_send_ipi(target);
+	while (atomic_load(&v->asked) != VCPU_TOLD) {
+		if (__atomic_load_n(&h->vcpu, __ATOMIC_SEQ_CST) != v) {
+			*r = v->backend->saved_regime(v);
+			return true;
+		}
+		if (csr_read(CSR_TIME) > end)
+			return false;
+		cpu_relax();
+	}
+	*r = v->told;
+	return true;
+}
+
+bool vcpu_ask_regime(struct vcpu *v, struct regime *r)
+{
+	const struct hart *h = atomic_load(&v->hart);
+
+	if (__atomic_load_n(&h->vcpu, __ATOMIC_SEQ_CST) != v)
+		*r = v->backend->saved_regime(v);
+	else if (h == this_hart())
+		*r = vcpu_regime(v);
+	else
+		return ask(v, h, r);
+	return true;
 }
 
 /* The list is taken whole, so that what was taken can't come back while somebody pushes. */
@@ -104,7 +159,8 @@ struct vcpu *vcpu_take_woken(struct hart *h)
 
 /*
  * Either @v is seen to be loaded, and then its hart reads the request before it enters the guest or
- * after it has unloaded it; or it isn't, and then whoever unloaded it may not have seen the request.
+ * after it has unloaded it; or it isn't, and then whoever unloaded it may not have seen the
+ * request.
  */
 void vcpu_kick(struct vcpu *v, uint32_t bits)
 {

@@ -24,6 +24,7 @@
 
 struct vm;
 struct latency;
+struct trace;
 struct mmu;
 struct sbi_extension;
 
@@ -60,14 +61,17 @@ enum vcpu_request {
 	VCPU_REQ_PARK = 1 << 1,	 /* its VM is coming to its end: leave the guest for good */
 	VCPU_REQ_STATE = 1 << 2, /* .state is not STARTED any more, or is to become so */
 	VCPU_REQ_SCHED = 1 << 3, /* by its own hart: choose anew who runs, or what to wait for */
-	VCPU_REQ_VECTOR = 1 << 4, /* its exits are to be timed, or not any more: latency.h */
+	VCPU_REQ_WATCH = 1 << 4, /* how it is watched has changed: vcpu_watch() */
 };
+
+/* Another hart wants to know the regime that the guest runs in. */
+enum vcpu_asked { VCPU_NOT_ASKED, VCPU_ASKED, VCPU_TOLD };
 
 /* hyp/sched/'s own; it says what they mean. */
 struct sched_group;
 struct vcpu_sched {
 	struct sched_group *group; /* its VM's */
-	uint8_t place; /* enum sched_place */
+	uint8_t place;		   /* enum sched_place */
 	bool is_ready;
 	struct vcpu *next, *prev; /* in the list of its place, in order of .key */
 	uint64_t key;
@@ -93,18 +97,21 @@ struct fault {
 #define EXIT_ROWS		      64
 
 struct vcpu {
-	struct frame frame; /* first: entry.S takes a vcpu's address for its frame's */
+	struct frame frame;    /* first: entry.S takes a vcpu's address for its frame's */
 	struct fast_path fast; /* second: fast.S */
 
 	/* Any hart. */
-	struct hart *_Atomic hart;     /* the host hart it is loaded on, or will be, or was last */
-	_Atomic uint32_t requests;     /* set of enum vcpu_request */
-	_Atomic uint32_t is_woken;     /* it is in some hart's .woken, next by .woken_next */
+	struct hart *_Atomic hart; /* the host hart it is loaded on, or will be, or was last */
+	_Atomic uint32_t requests; /* set of enum vcpu_request */
+	_Atomic uint32_t is_woken; /* it is in some hart's .woken, next by .woken_next */
 	struct vcpu *woken_next;
 	_Atomic uint32_t state;	       /* enum vcpu_state */
 	_Atomic uint32_t irq_software; /* 1: to be set in hvip once */
 	_Atomic uint32_t irq_external; /* 1 or 0: what hvip's bit is to follow */
 	_Atomic uint32_t parked; /* 1: has left the guest since its VM's end was asked for; vm.c */
+
+	_Atomic uint32_t asked; /* enum vcpu_asked: for .told, by vcpu_ask_regime() */
+	struct regime told;
 
 	/* Fixed while the VM lives. */
 	struct vm *vm;
@@ -127,12 +134,13 @@ struct vcpu {
 	struct insn_memo memo;			/* trap/emulate.c: what was decoded ... */
 	struct insn transformed;		/* ... from memory, and from htinst */
 	const struct sbi_extension *sbi_recent; /* sbi/serve/serve.c */
-	gpa_t steal;			/* sbi/serve/sta.c: where it is told; .v 0: nowhere */
-	uint64_t steal_told;		/* in units of `time` */
+	gpa_t steal;	     /* sbi/serve/sta.c: where it is told; .v 0: nowhere */
+	uint64_t steal_told; /* in units of `time` */
 	uint32_t steal_sequence;
 	struct vcpu_sched sched;
 	uint64_t exits[EXIT_ROWS];
 	struct latency *_Atomic latency; /* NULL: never timed; latency.h */
+	struct trace *_Atomic trace;	 /* its VM's; NULL: never traced; hyp/lib/trace.h */
 	struct depriv depriv; /* depriv; last, since it is large: the rest is to be near */
 };
 
@@ -152,10 +160,10 @@ void vcpu_reset_csrs(struct vcpu *v);
 void vcpu_load(struct vcpu *v);
 
 /**
- * Let @v, which is being loaded here or is, enter the hypervisor by the vector that goes with how it
- * is run and whether its exits are timed. Those through a window (hyp/shadow/window.c) never are.
+ * Let @v, which is being loaded here or is, enter the hypervisor by the vector that goes with how
+ * it is run and whether its exits are timed or traced; and let what is traced trap.
  */
-void vcpu_set_vector(const struct vcpu *v);
+void vcpu_watch(const struct vcpu *v);
 
 /**
  * Bring the state of the vcpu that is loaded on this hart home into its struct.
@@ -180,6 +188,22 @@ static inline void vcpu_inject(struct vcpu *v, enum cause cause, uint64_t tval)
 static inline struct regime vcpu_regime(const struct vcpu *v)
 {
 	return v->backend->regime(v);
+}
+
+/**
+ * The same of any vcpu, from any hart: where it is loaded on another one, that is asked, and tells
+ * when it leaves the guest. Returns false where it didn't within a second, because
+ * it waits for what this hart has.
+ */
+bool vcpu_ask_regime(struct vcpu *v, struct regime *r);
+
+/* Tell it, if somebody asked. @v is loaded on this hart. */
+static inline void vcpu_tell_regime(struct vcpu *v)
+{
+	if (atomic_load(&v->asked) != VCPU_ASKED)
+		return;
+	v->told = vcpu_regime(v);
+	atomic_store(&v->asked, VCPU_TOLD);
 }
 
 /**

@@ -9,6 +9,7 @@
  */
 #include "hyp/vm/bundle.h"
 
+#include "hyp/dev/virtio.h"
 #include "hyp/drv/host.h"
 #include "hyp/g-stage/gstage.h"
 #include "hyp/lib/fdt.h"
@@ -144,6 +145,18 @@ static enum err read_list(const void *fit, int node, const char *property, const
 	return *bytes && (*list)[*bytes - 1] ? refuse(ERR_FORMAT, vm, property) : OK;
 }
 
+/* It is shown on terminals, and typed. */
+static bool name_is_good(const char *name)
+{
+	size_t n = strnlen(name, VM_NAME_MAX + 1);
+
+	for (size_t i = 0; i < n; i++)
+		if (!(name[i] >= 'a' && name[i] <= 'z') && !(name[i] >= 'A' && name[i] <= 'Z') &&
+		    !(name[i] >= '0' && name[i] <= '9') && (!strchr("._-", name[i]) || !i))
+			return false;
+	return n >= 1 && n <= VM_NAME_MAX;
+}
+
 static enum err read_memory(const void *fit, int node, struct vm_config *c)
 {
 	struct fdt_cells memory = fdt_cells(fit, node, "memory");
@@ -218,30 +231,50 @@ static enum err read_files(const struct bundle *b, int node, struct vm_config *c
 	return OK;
 }
 
-static enum err read_disk(const struct bundle *b, int node, const char *vm,
-			  struct virtio_disk *disk)
+/* A string of at most @most characters, that may be left out. */
+static enum err read_short(const void *fit, int node, const char *property, const char *vm,
+			   size_t most, const char **text)
 {
-	const char *image, *serial;
-	struct vm_file file;
-	enum err e;
+	enum err e = read_text(fit, node, property, vm, text);
 
-	if ((e = read_text(fit_of(b), node, "image", vm, &image)) ||
-	    (e = read_text(fit_of(b), node, "serial", vm, &serial)))
-		return e;
-	if (!image)
-		return refuse(ERR_MISSING, vm, "image of a disk");
-	if (serial && strlen(serial) > VIRTIO_SERIAL_MAX)
-		return refuse(ERR_RANGE, vm, "serial");
-	e = find_file(b, image, &file);
+	return !e && *text && strlen(*text) > most ? refuse(ERR_RANGE, vm, property) : e;
+}
+
+static enum err read_image(const struct bundle *b, const char *image, const char *vm,
+			   struct virtio_disk *disk)
+{
+	struct vm_file file;
+	enum err e = find_file(b, image, &file);
+
 	if (e)
 		return e;
 	if (file.bytes % VIRTIO_SECTOR || file.bytes > VIRTIO_DISK_BYTES_MAX)
 		return refuse(ERR_RANGE, vm, "bytes of a disk");
-	*disk = (struct virtio_disk){ .at = file.at,
-				      .bytes = file.bytes,
-				      .serial = serial ? serial : "",
-				      .is_readonly = fdt_getprop(fit_of(b), node, "readonly", NULL) != NULL };
+	disk->at = file.at;
+	disk->bytes = file.bytes;
 	return OK;
+}
+
+/* A disk of the host's, or an image of the bundle. */
+static enum err read_disk(const struct bundle *b, int node, const char *vm,
+			  struct virtio_disk *disk)
+{
+	const void *fit = fit_of(b);
+	const char *image;
+	enum err e;
+
+	*disk = (struct virtio_disk){ .is_readonly =
+					      fdt_getprop(fit, node, "readonly", NULL) != NULL };
+	if ((e = read_text(fit, node, "image", vm, &image)) ||
+	    (e = read_short(fit, node, "serial", vm, VIRTIO_SERIAL_MAX, &disk->serial)) ||
+	    (e = read_short(fit, node, "host", vm, VIRTIO_SERIAL_MAX, &disk->host)) ||
+	    (e = read_short(fit, node, "partition", vm, GPT_LABEL_MAX, &disk->partition)))
+		return e;
+	if (!disk->serial)
+		disk->serial = "";
+	if (disk->host)
+		return OK;
+	return image ? read_image(b, image, vm, disk) : refuse(ERR_MISSING, vm, "image of a disk");
 }
 
 static enum err read_disks(const struct bundle *b, int node, struct vm_config *c)
@@ -260,6 +293,67 @@ static enum err read_disks(const struct bundle *b, int node, struct vm_config *c
 			return e;
 	}
 	return OK;
+}
+
+static enum err read_net(const struct bundle *b, int node, const char *vm, struct switch_rules *net)
+{
+	int n = 0;
+	const uint8_t *mac = fdt_getprop(fit_of(b), node, "mac", &n);
+
+	if (!mac || n != MAC_BYTES)
+		return refuse(ERR_FORMAT, vm, "mac of a net");
+	*net = (struct switch_rules){
+		.mac = mac_read(mac),
+		.is_isolated = fdt_getprop(fit_of(b), node, "isolated", NULL) != NULL,
+		.is_private = fdt_getprop(fit_of(b), node, "private", NULL) != NULL,
+		.any_mac = fdt_getprop(fit_of(b), node, "any-mac", NULL) != NULL,
+	};
+	return !net->mac || mac_is_group(net->mac) ? refuse(ERR_RANGE, vm, "mac of a net") : OK;
+}
+
+static enum err read_nets(const struct bundle *b, int node, struct vm_config *c)
+{
+	int nets = fdt_subnode_offset(fit_of(b), node, "nets"), net;
+
+	if (nets < 0)
+		return OK;
+	fdt_for_each_subnode (net, fit_of(b), nets) {
+		enum err e = ERR_FULL;
+
+		if (c->nets == VM_NETS_MAX)
+			return refuse(e, c->name, "nets");
+		e = read_net(b, net, c->name, &c->net[c->nets++]);
+		if (e)
+			return e;
+	}
+	return OK;
+}
+
+static enum err read_ports(const void *fit, int node, struct vm_config *c)
+{
+	const char *list;
+	size_t bytes;
+	enum err e = read_list(fit, node, "ports", c->name, &list, &bytes);
+
+	for (size_t n; !e && bytes; list += n, bytes -= n) {
+		n = strlen(list) + 1;
+		if (c->ports == VIRTIO_CONSOLE_NAMED)
+			return refuse(ERR_FULL, c->name, "ports");
+		if (!name_is_good(list))
+			return refuse(ERR_FORMAT, c->name, "ports");
+		for (unsigned i = 0; i < c->ports; i++)
+			if (strcmp(c->port[i], list) == 0)
+				return refuse(ERR_OVERLAP, c->name, "ports");
+		c->port[c->ports++] = list;
+	}
+	return e;
+}
+
+/* How many places on the board it takes, but for the entropy device's. */
+static unsigned devices_of(const struct vm_config *c)
+{
+	return c->disks + c->nets + vm_has_console(c) +
+	       (c->choices.word[CHOICE_BALLOON] == BALLOON_ON);
 }
 
 static enum err read_choices(const void *fit, int node, struct vm_config *c)
@@ -303,18 +397,6 @@ static bool lists(struct name_list list, const char *wanted)
 	return false;
 }
 
-/* It is shown on terminals, and typed. */
-static bool name_is_good(const char *name)
-{
-	size_t n = strnlen(name, VM_NAME_MAX + 1);
-
-	for (size_t i = 0; i < n; i++)
-		if (!(name[i] >= 'a' && name[i] <= 'z') && !(name[i] >= 'A' && name[i] <= 'Z') &&
-		    !(name[i] >= '0' && name[i] <= '9') && (!strchr("._-", name[i]) || !i))
-			return false;
-	return n >= 1 && n <= VM_NAME_MAX;
-}
-
 static enum err read_name(const struct bundle *b, unsigned i, struct vm_config *c)
 {
 	c->name = name_of(b, i);
@@ -348,8 +430,10 @@ enum err bundle_read(const struct bundle *b, unsigned i, unsigned harts, struct 
 	    (e = read_list(fit, node, "sbi-mask", c->name, &c->sbi_mask, &c->sbi_mask_bytes)))
 		return e;
 	choices_from_options(&c->choices, b->args);
-	e = read_files(b, node, c);
-	return e ? e : read_disks(b, node, c);
+	if ((e = read_files(b, node, c)) || (e = read_disks(b, node, c)) ||
+	    (e = read_nets(b, node, c)) || (e = read_ports(fit, node, c)))
+		return e;
+	return devices_of(c) > VM_DEVICES_MAX ? refuse(ERR_FULL, c->name, "devices") : OK;
 }
 
 static uint64_t order_of(const void *fit, int node)

@@ -12,7 +12,9 @@
 
 #include "hyp/arch/addr.h"
 #include "hyp/arch/pte.h"
+#include "hyp/dev/switch.h"
 #include "hyp/dev/virtio_blk.h"
+#include "hyp/dev/virtio_console.h"
 #include "hyp/lib/err.h"
 #include "hyp/mm/frame.h"
 #include "hyp/sched/sched.h"
@@ -21,7 +23,9 @@
 #define BUNDLE_VMS_MAX 32
 #define VM_NAME_MAX    31 /* letters, digits and ._- */
 #define VM_WEIGHT_MAX  10000
-#define VM_DISKS_MAX   7 /* the last place on the board is the entropy device's */
+#define VM_DEVICES_MAX 7 /* virtio; the last place on the board is the entropy device's */
+#define VM_DISKS_MAX   VM_DEVICES_MAX
+#define VM_NETS_MAX    VM_DEVICES_MAX
 
 struct vm_file {
 	hpa_t at;
@@ -34,6 +38,10 @@ struct vm_config {
 	struct vm_file kernel, initrd;
 	struct virtio_disk disk[VM_DISKS_MAX];
 	unsigned disks;
+	struct switch_rules net[VM_NETS_MAX];
+	unsigned nets;
+	const char *port[VIRTIO_CONSOLE_NAMED]; /* names, in the bundle */
+	unsigned ports;
 	uint64_t memory;
 	unsigned vcpus;
 	unsigned weight;   /* its share of the harts, against the others': 1 to VM_WEIGHT_MAX */
@@ -47,6 +55,12 @@ struct vm_config {
 	size_t sbi_mask_bytes;
 	struct choices choices;
 };
+
+/* Whether it has a device of consoles and ports. */
+static inline bool vm_has_console(const struct vm_config *c)
+{
+	return c->ports || c->choices.word[CHOICE_CONSOLE] == CONSOLE_ON;
+}
 
 /* Names one after the other, each ended by 0, a comma or the end. */
 struct name_list {

@@ -18,7 +18,9 @@ enum choice_name {
 	CHOICE_SHADOW_POLICY,
 	CHOICE_PATCH,
 	CHOICE_RNG,
+	CHOICE_BALLOON,
 	CHOICE_VIRTIO,
+	CHOICE_CONSOLE,
 	CHOICE_ON_RESET,
 	CHOICE_ON_SHUTDOWN,
 	CHOICE_ON_FAILURE,
@@ -28,8 +30,14 @@ enum choice_name {
 /* Those of CHOICE_VIRTIO: the transport's version, 2 or 1. */
 enum { VIRTIO_MODERN, VIRTIO_LEGACY };
 
+/* Those of CHOICE_CONSOLE: whether there is a virtio console. */
+enum { CONSOLE_ON, CONSOLE_OFF };
+
 /* The words of CHOICE_RNG: whether there is an entropy device. */
 enum { RNG_ON, RNG_OFF };
+
+/* The same of CHOICE_BALLOON: a balloon. */
+enum { BALLOON_ON, BALLOON_OFF };
 
 /* The words of CHOICE_PATCH; those of CHOICE_SHADOW_POLICY are enum shadow_policy. */
 enum { PATCH_ON, PATCH_OFF };

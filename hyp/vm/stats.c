@@ -83,6 +83,7 @@ static void print_shadow(const struct vm *vm)
 	log_info("shadow fences %lu, flushes %lu, syncs %lu, changes %lu, stores %lu, "
 		 "unshadows %lu",
 		 fences_of(vm), s->flushes, s->syncs, s->changes, s->stores, s->unshadows);
+	log_info("shadow references %lu, steps %lu", s->references, s->steps);
 	log_info("patched pages %lu, sites %lu, taken back %lu", s->patched_pages, s->patched_sites,
 		 s->unpatched_pages);
 }

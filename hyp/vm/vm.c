@@ -7,6 +7,7 @@
 #include "hyp/vm/vm.h"
 
 #include "hyp/arch/cpu.h"
+#include "hyp/dev/virtio_net.h"
 #include "hyp/drv/host.h"
 #include "hyp/drv/terminal.h"
 #include "hyp/lib/exit.h"
@@ -15,6 +16,7 @@
 #include "hyp/mm/phys.h"
 #include "hyp/mmu/mmu.h"
 #include "hyp/sched/sched.h"
+#include "hyp/vm/devices.h"
 #include "hyp/vm/devicetree.h"
 #include "hyp/vm/extensions.h"
 #include "hyp/vm/kernel.h"
@@ -193,6 +195,7 @@ static void drop_memory(struct vm *vm)
 	uint64_t others = gstage_other_harts(&vm->gstage);
 	struct sbi_harts one;
 
+	virtio_reset(&vm->board); /* other harts bring it packets and input no more */
 	frame_free_all(&vm->pool);
 	fence_i();
 	while (host_next_hart(&others, &one))
@@ -233,7 +236,8 @@ static enum err start_stopped(struct vm *vm)
 	return e;
 }
 
-/* What it costs since @since is the guest's, or one that ends in a loop would take it from others. */
+/* What it costs since @since is the guest's, or one that ends in a loop would take it from others.
+ */
 static enum err start_again(struct vm *vm, uint64_t since)
 {
 	enum err e = prepare_start(vm);
@@ -255,6 +259,20 @@ static enum err with_lock(struct vm *vm, enum err (*act)(struct vm *vm))
 	e = act(vm);
 	lock_release(&vm_lock);
 	return e;
+}
+
+bool vm_hold(struct vm *vm)
+{
+	lock_take(&vm_lock);
+	if (atomic_load(&vm->state) != VM_STOPPED)
+		return true;
+	lock_release(&vm_lock);
+	return false;
+}
+
+void vm_release(void)
+{
+	lock_release(&vm_lock);
 }
 
 enum err vm_start(struct vm *vm)
@@ -323,28 +341,29 @@ static enum err write_tree(struct vm *vm)
 	return e ? refuse(vm, e, "device tree") : OK;
 }
 
-/* Disks come first, where small kernels look for theirs. */
-static void attach_devices(struct vm *vm)
+/* What a window on the terminal needs; NULL where there is to be none. */
+static enum err new_history(struct frame_pool *pool, bool wanted, uint8_t **history)
 {
-	const struct vm_config *c = &vm->config;
+	hpa_t at;
+	enum err e = wanted ? frame_alloc_run(pool, frames_for(PORT_HISTORY), &at) : OK;
 
-	vm->board.virtio_is_legacy = c->choices.word[CHOICE_VIRTIO] == VIRTIO_LEGACY;
-	for (unsigned i = 0; i < c->disks; i++)
-		virtio_blk_attach(&vm->board, i, &vm->gstage, &c->disk[i], &vm->fixed);
-	if (c->choices.word[CHOICE_RNG] == RNG_ON)
-		virtio_rng_attach(&vm->board, VIRTIO_SLOTS - 1, &vm->gstage);
+	*history = wanted && !e ? phys_pointer(at) : NULL;
+	return e;
 }
 
 /* Everything that lives as long as the VM is in frames of its own pool. */
 static enum err make(const struct vm_config *config, unsigned slot, struct vm **made)
 {
 	struct frame_pool fixed = { .owner = (uint16_t)(1 + 2 * slot) };
+	bool has_hvc = config->choices.word[CHOICE_CONSOLE] == CONSOLE_ON;
+	uint8_t *history, *hvc_history;
 	struct vm *vm;
-	hpa_t at, history;
+	hpa_t at;
 	enum err e;
 
 	if ((e = frame_alloc_run(&fixed, frames_for(sizeof(*vm)), &at)) ||
-	    (e = frame_alloc_run(&fixed, frames_for(PORT_HISTORY), &history))) {
+	    (e = new_history(&fixed, true, &history)) ||
+	    (e = new_history(&fixed, has_hvc, &hvc_history))) {
 		frame_free_all(&fixed);
 		return e;
 	}
@@ -367,13 +386,17 @@ static enum err make(const struct vm_config *config, unsigned slot, struct vm **
 	}
 	if (!e)
 		e = write_tree(vm);
+	if (!e)
+		e = devices_attach(vm);
 	if (e) {
+		virtio_detach(&vm->board);
 		fixed = vm->fixed;
 		frame_free_all(&fixed);
 		return e;
 	}
-	uart_attach(&vm->board, vm->config.name, vm, phys_pointer(history));
-	attach_devices(vm);
+	uart_attach(&vm->board, vm->config.name, vm, history);
+	if (vm_has_console(config))
+		devices_attach_console(vm, hvc_history);
 	*made = vm;
 	return OK;
 }
@@ -434,6 +457,7 @@ static enum err destroy_stopped(struct vm *vm)
 	if (atomic_load(&vm->state) != VM_STOPPED)
 		return ERR_STATE;
 	uart_detach(&vm->board);
+	virtio_detach(&vm->board);
 	for (unsigned i = 0; i < vm->vcpus_n; i++)
 		sched_remove(vm->vcpus[i]);
 	vms[vm->slot] = NULL;
@@ -598,6 +622,7 @@ static void end_locked(struct vm *vm)
 
 	if (!again)
 		note_end(vm);
+	virtio_drain(&vm->board);
 	drop_memory(vm);
 	atomic_store(&vm->state, VM_STOPPED);
 	if (again && start_again(vm, since) == OK)

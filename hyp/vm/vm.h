@@ -97,6 +97,13 @@ MUST_USE enum err vm_resume(struct vm *vm);
 MUST_USE enum err vm_stop(struct vm *vm);
 MUST_USE enum err vm_reset(struct vm *vm);
 
+/**
+ * Keep @vm from ending, or starting, while its memory and tables are looked at: until vm_release().
+ * Returns whether it has any; false: it is stopped, and nothing is to be released.
+ */
+bool vm_hold(struct vm *vm);
+void vm_release(void);
+
 /* Give everything back. Returns OK; ERR_STATE: it isn't stopped. */
 MUST_USE enum err vm_destroy(struct vm *vm);
 

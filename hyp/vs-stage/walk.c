@@ -2,11 +2,13 @@
  * The walk of a guest's own table. See walk.h; the numbers are the steps of "Virtual Address
  * Translation Process".
  *
- * Invariant: an entry is read once, checked, used; what the guest writes meanwhile doesn't matter.
+ * Invariant: an entry is read once, checked, used; what the guest writes meanwhile doesn't matter. What
+ * it gives back meanwhile, it gives back after the walk (gs->lock).
  * Next to read: permit.h, the rules of step 6 and 7; then g-stage/, where the gpa goes.
  */
 #include "hyp/vs-stage/walk.h"
 
+#include "hyp/mm/phys.h"
 #include "hyp/vs-stage/permit.h"
 
 static const struct pt_mode vsstage_modes[] = {
@@ -49,22 +51,30 @@ static bool pbmt_is_reserved(pte_t e, const struct regime *r)
 	return (e & PTE_PBMT) && (!r->pbmt || (e & PTE_PBMT) == PTE_PBMT);
 }
 
-/* Step 3, 4 and 5: reserved encodings. */
-static bool entry_is_reserved(pte_t e, const struct regime *r, unsigned level)
+/* Step 3, 4 and 5. */
+enum vsstage_flaw vsstage_flaw(pte_t e, const struct regime *r, unsigned level)
 {
+	if (!pte_is_valid(e))
+		return VSSTAGE_INVALID;
 	if ((e & PTE_W) && !(e & PTE_R))
-		return true;
+		return VSSTAGE_WRITE_ONLY;
 	if (e & PTE_RESERVED)
-		return true;
-	if (!pte_is_leaf(e))
-		return level == 0 || (e & (PTE_D | PTE_A | PTE_U | PTE_PBMT | PTE_N)) != 0;
-	return napot_is_reserved(e, r, level) || pbmt_is_reserved(e, r) ||
-	       !is_aligned(pte_address(e), pt_span(level));
+		return VSSTAGE_RESERVED_BITS;
+	if (!pte_is_leaf(e)) {
+		if (e & (PTE_D | PTE_A | PTE_U | PTE_PBMT | PTE_N))
+			return VSSTAGE_POINTER_BITS;
+		return level == 0 ? VSSTAGE_POINTER_TOO_LOW : VSSTAGE_SOUND;
+	}
+	if (napot_is_reserved(e, r, level))
+		return VSSTAGE_NAPOT;
+	if (pbmt_is_reserved(e, r))
+		return VSSTAGE_PBMT;
+	return is_aligned(pte_address(e), pt_span(level)) ? VSSTAGE_SOUND : VSSTAGE_MISALIGNED;
 }
 
 enum vsstage_kind vsstage_kind(pte_t e, const struct regime *r, unsigned level)
 {
-	if (!pte_is_valid(e) || entry_is_reserved(e, r, level))
+	if (vsstage_flaw(e, r, level) != VSSTAGE_SOUND)
 		return VSSTAGE_FAULT;
 	return pte_is_leaf(e) ? VSSTAGE_LEAF : VSSTAGE_TABLE;
 }
@@ -90,10 +100,15 @@ bool vsstage_lacks_accessed(pte_t e, enum access want)
 	return !(e & PTE_A) || (want == ACCESS_STORE && !(e & PTE_D));
 }
 
-/* Why a table's entry can't be had. */
-static struct walk lacks(const struct gstage *gs, gpa_t entry_at)
+/* The entry at @at of a table, for @want; NULL and *@why where it can't be had. */
+static pte_t *entry_at(struct gstage *gs, gpa_t at, enum access want, struct walk *why)
 {
-	return ends(gstage_is_ram(gs, entry_at) ? WALK_NOMEM : WALK_ACCESS, entry_at);
+	struct gstage_entry e;
+
+	if (gstage_reach(gs, at, want, &e) == OK)
+		return phys_pointer(e.to);
+	*why = ends(gstage_is_ram(gs, at) ? WALK_NOMEM : WALK_ACCESS, at);
+	return NULL;
 }
 
 static void record(struct walk_log *log, unsigned level, gpa_t at, pte_t e)
@@ -106,34 +121,35 @@ static struct walk walk_tables(struct gstage *gs, const struct regime *r, const 
 			       gva_t at, enum access want, struct walk_log *log)
 {
 	uint64_t table = (r->atp & ATP_PPN_MASK) << PAGE_SHIFT;
+	struct walk why;
 
 	for (unsigned level = m->levels - 1u;; level--) {
-		gpa_t entry_at = gpa(table + 8 * pt_index(m, level, at.v));
-		pte_t *entry = gstage_pointer(gs, entry_at, ACCESS_LOAD);
+		gpa_t place = gpa(table + 8 * pt_index(m, level, at.v));
+		pte_t *entry = entry_at(gs, place, ACCESS_LOAD, &why);
 		enum vsstage_kind kind;
 		pte_t e;
 
 		if (!entry)
-			return lacks(gs, entry_at);
+			return why;
 		e = __atomic_load_n(entry, __ATOMIC_RELAXED);
-		record(log, level, entry_at, e);
+		record(log, level, place, e);
 		kind = vsstage_kind(e, r, level);
 		if (kind == VSSTAGE_FAULT)
-			return ends(WALK_PAGE, entry_at);
+			return ends(WALK_PAGE, place);
 		if (kind == VSSTAGE_TABLE) {
 			table = pte_address(e);
 			continue;
 		}
 		if (!permit(e, r, want))
-			return ends(WALK_PAGE, entry_at);
+			return ends(WALK_PAGE, place);
 		if (vsstage_lacks_accessed(e, want)) {
 			if (!r->adue)
-				return ends(WALK_PAGE, entry_at);
-			entry = gstage_pointer(gs, entry_at, ACCESS_STORE);
+				return ends(WALK_PAGE, place);
+			entry = entry_at(gs, place, ACCESS_STORE, &why);
 			if (!entry)
-				return lacks(gs, entry_at);
+				return why;
 			if (!vsstage_set_accessed(entry, e, want))
-				return ends(WALK_AGAIN, entry_at);
+				return ends(WALK_AGAIN, place);
 		}
 		return (struct walk){ WALK_OK, vsstage_leaf_address(e, level, at), e, level };
 	}
@@ -143,6 +159,7 @@ struct walk vsstage_walk(struct gstage *gs, const struct regime *r, gva_t at, en
 			 struct walk_log *log)
 {
 	const struct pt_mode *m = vsstage_mode(r->atp);
+	struct walk w;
 
 	if (log)
 		log->n = 0;
@@ -150,5 +167,8 @@ struct walk vsstage_walk(struct gstage *gs, const struct regime *r, gva_t at, en
 		return ends(WALK_OK, gpa(at.v));
 	if (!vsstage_is_canonical(m, at))
 		return ends(WALK_PAGE, gpa(0));
-	return walk_tables(gs, r, m, at, want, log);
+	lock_take(&gs->lock);
+	w = walk_tables(gs, r, m, at, want, log);
+	lock_release(&gs->lock);
+	return w;
 }

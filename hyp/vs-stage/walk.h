@@ -34,9 +34,24 @@ const struct pt_mode *vsstage_mode(uint64_t atp);
 /* Whether all bits above the translated ones equal the highest translated one. */
 bool vsstage_is_canonical(const struct pt_mode *m, gva_t at);
 
+/* What is wrong with an entry itself, whoever uses it: the first rule that it breaks. */
+enum vsstage_flaw {
+	VSSTAGE_SOUND,
+	VSSTAGE_INVALID,	 /* V = 0 */
+	VSSTAGE_WRITE_ONLY,	 /* W = 1, R = 0 */
+	VSSTAGE_RESERVED_BITS,	 /* 60:54 */
+	VSSTAGE_POINTER_TOO_LOW, /* a pointer at level 0 */
+	VSSTAGE_POINTER_BITS,	 /* D, A, U, PBMT or N in a pointer */
+	VSSTAGE_NAPOT,		 /* N where it means nothing */
+	VSSTAGE_PBMT,		 /* PBMT where it means nothing */
+	VSSTAGE_MISALIGNED,	 /* a superpage's low PPN bits */
+	VSSTAGE_FLAWS,
+};
+enum vsstage_flaw vsstage_flaw(pte_t e, const struct regime *r, unsigned level);
+
 /* What a valid or invalid entry @e of a table at @level is. */
 enum vsstage_kind {
-	VSSTAGE_FAULT, /* invalid, or an encoding that is reserved */
+	VSSTAGE_FAULT, /* not sound */
 	VSSTAGE_TABLE,
 	VSSTAGE_LEAF,
 };

@@ -5,6 +5,7 @@
  * others' by the firmware, which doesn't need them to leave their guest.
  */
 #include "hyp/arch/cpu.h"
+#include "hyp/lib/trace.h"
 #include "hyp/mmu/mmu.h"
 #include "hyp/vm/vm.h"
 #include "sbi/serve/serve.h"
@@ -58,6 +59,15 @@ static struct mmu_fence whole_pages(uint64_t at, uint64_t bytes, const uint64_t 
 				   bytes <= PAGES_ONE_BY_ONE * PAGE_SIZE, asid };
 }
 
+static COLD void tell_fence(const struct mmu_fence *f)
+{
+	const struct trace_value values[] = { { TRACE_AT, f->at },
+					      { TRACE_BYTES, f->bytes },
+					      { TRACE_ASID, f->asid ? *f->asid : 0 } };
+
+	trace_add(TRACE_FENCE, TRACE_SBI, values, f->asid ? 3 : 2);
+}
+
 void serve_sfence_on(struct vcpu *v, uint64_t set, uint64_t at, uint64_t bytes,
 		     const uint64_t *asid)
 {
@@ -65,6 +75,8 @@ void serve_sfence_on(struct vcpu *v, uint64_t set, uint64_t at, uint64_t bytes,
 	struct sbi_harts harts;
 	bool self;
 
+	if (trace_wants(TRACE_FENCE))
+		tell_fence(&f);
 	set = take_self(v, set, &self);
 	v->mmu->fence(v, &f, self);
 	while (next_remote(v, &set, &harts))

@@ -8,8 +8,8 @@
 
 CROSS ?= riscv64-linux-gnu-
 BENCH_WARN := -Wall -Wextra -Wconversion -Wshadow -Wmissing-prototypes -Wswitch-enum -Werror
-BENCH_FILES := build/bench/micro.bin build/bench/many.elf build/bench/linux.cpio build/bench/count-1.so \
-	build/bench/count-4.so
+BENCH_FILES := build/bench/micro.bin build/bench/many.elf build/bench/linux.cpio \
+	build/bench/devices.cpio build/bench/count-1.so build/bench/count-4.so
 
 build/bench/%.o: tests/bench/%.c guests/guests.mk
 	@mkdir -p $(@D)
@@ -24,16 +24,24 @@ build/bench/micro.bin: build/bench/micro.elf
 	@echo "  MK $@"
 	@$(CROSS)objcopy -O binary $< $@
 
-build/bench/init: tests/bench/linux.c tests/bench/mark.h
+build/bench/linux-init: tests/bench/linux.c
+build/bench/devices-root-init: tests/bench/devices.c
+build/bench/%-init: tests/bench/mark.h
 	@mkdir -p $(@D)
 	@echo "  LD $@"
-	@$(CROSS)gcc -static -O2 -std=gnu11 $(BENCH_WARN) -I. $< -o $@
+	@$(CROSS)gcc -static -O2 -std=gnu11 $(BENCH_WARN) -I. $(filter %.c,$^) -o $@
 
-# The RAM disk holds one file, and is the same on every machine.
-build/bench/linux.cpio: build/bench/init
-	@install -D $< $(@D)/root/init && touch -d @0 $(@D)/root/init
+# A RAM disk holds one program, and what mounts need; it is the same on every machine.
+build/bench/linux.cpio build/bench/devices-root.cpio: build/bench/%.cpio: build/bench/%-init
+	@rm -rf $(@D)/root-$* && mkdir -p $(@D)/root-$*/dev
+	@install $< $(@D)/root-$*/init && touch -d @0 $(@D)/root-$*/init $(@D)/root-$*/dev
 	@echo "  MK $@"
-	@cd $(@D)/root && echo init | cpio -o -H newc -R 0:0 --reproducible --quiet >../$(@F)
+	@cd $(@D)/root-$* && printf 'dev\ninit\n' | \
+		cpio -o -H newc -R 0:0 --reproducible --quiet >../$(@F)
+
+# Linux unpacks both archives.
+build/bench/devices.cpio: build/bench/devices-root.cpio $(LINUX_MODULES)
+	@cat $^ >$@
 
 build/bench/count-%.so: tests/bench/count.c
 	@mkdir -p $(@D)

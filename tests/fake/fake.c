@@ -24,6 +24,7 @@ void trap_entry(void);
 void trap_entry_depriv(void);
 void trap_entry_timed(void);
 void trap_arrive(void);
+void trap_arrive_timed(void);
 void trap_from_hypervisor(void);
 /* hyp/trap/window.S */
 extern const char trap_window[];
@@ -84,6 +85,10 @@ void trap_entry_depriv(void)
 }
 
 void trap_entry_timed(void)
+{
+}
+
+void trap_arrive_timed(void)
 {
 }
 
@@ -165,6 +170,14 @@ struct guest_fetch guest_fetch_word(gva_t at)
 		return low;
 	high = guest_fetch_half(gva(at.v + 2));
 	return (struct guest_fetch){ high.value << 16 | low.value, high.failed };
+}
+
+struct guest_fetch guest_load_byte(gva_t at)
+{
+	struct guest_fetch half = guest_fetch_half(gva(at.v & ~UINT64_C(1)));
+
+	half.value = half.value >> (at.v & 1 ? 8 : 0) & 0xff;
+	return half;
 }
 
 struct sbi_ret sbi_call(uint64_t ext, uint64_t fid, uint64_t a0, uint64_t a1, uint64_t a2,

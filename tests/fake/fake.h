@@ -67,6 +67,9 @@ struct fake {
 	 * htval and htinst itself where the test wants them. */
 	uint64_t (*guest_fetch_fault)(uint64_t gva, uint16_t *value);
 
+	/* Registers of the host's devices, 32 bits: returns whether that one is played. NULL: none is. */
+	bool (*io)(uint64_t at, bool is_write, uint32_t *value);
+
 	/* Who plays a TLB is told of each fence of this hart's, and of each call of the firmware. */
 	void (*fenced)(enum fake_fence_kind kind, uint64_t at);
 	void (*called)(const struct fake_sbi_call *call);

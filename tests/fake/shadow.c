@@ -368,6 +368,11 @@ static void check_table(struct check *c, const struct shadow_table *t)
 	bool mirrors = table_mirrors(t);
 
 	expect(c, !t->is_protected || mirrors, "a protected table that mirrors nothing");
+	if (mirrors)
+		expect(c,
+		       t->guest ==
+			       phys_pointer(gstage_lookup(c->st->gs, gpa(t->key.base)).to),
+		       "a mirror of memory that isn't the guest's page any more");
 	if (mirrors && c->st->shadow->policy != SHADOW_LAZY)
 		expect(c, t->is_protected != c->unsynced[t->number],
 		       "a mirror neither protected nor to be compared");

@@ -1,7 +1,13 @@
 /*
  * Any driver at all: register accesses and stores to the guest's memory, in any order. What may not
  * come of it: a crash, a notification that never ends, a line that doesn't say what InterruptStatus
- * says, a byte of the disk's file changed, a byte outside the guest's memory touched.
+ * says, a byte of the disk's file changed, a byte outside the guest's memory touched, a request
+ * that the host's disk was given still under way when all is drained, more sent to a serial port of
+ * the host's than it takes, or, once everything there is open and idle and the guest has notified,
+ * a chain that waits.
+ *
+ * One of the disks is the host's, which answers when and in what order the input says, and says
+ * more than is so.
  *
  * An input is a list of steps of 8 bytes: what, where, and with what.
  */
@@ -10,10 +16,12 @@
 #include <string.h>
 
 #include "hyp/dev/board.h"
+#include "hyp/drv/alarm.h"
 #include "hyp/drv/host.h"
 #include "hyp/lib/random.h"
 #include "hyp/mm/phys.h"
 #include "hyp/vcpu/irq.h"
+#include "tests/fake/blk.h"
 #include "tests/fake/fake.h"
 
 #define HOST_RAM   UINT64_C(0x40000000)
@@ -23,10 +31,11 @@
 #define RAM	   UINT64_C(0x80000000)
 #define RAM_BYTES  MIB(2)
 #define SECTORS	   77
+#define TABLES_MAX 8	/* frames of the G-stage's */
 #define AGAIN_MAX  4096 /* a ring of the most expensive requests takes fewer */
 
 enum { DESC = 0, AVAIL = 0x1000, USED = 0x2000, TABLE = 0x3000, DATA = 0x4000, BYTES = 0x8000 };
-enum { DISK = 0, READONLY = 1, RNG = 7 };
+enum { DISK = 0, READONLY = 1, CONSOLE = 2, HOST = 3, BALLOON = 4, RNG = 7 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 
@@ -41,6 +50,8 @@ static struct vcpu vcpu;
 static struct vcpu *const vcpus[] = { &vcpu };
 static struct gstage gs;
 static struct frame_pool guest_pool, disk_pool;
+static unsigned pin;
+static bool pin_held;
 
 void irq_set_external(struct vcpu *v, bool high)
 {
@@ -48,7 +59,154 @@ void irq_set_external(struct vcpu *v, bool high)
 	(void)high;
 }
 
-static const uint8_t slots[] = { DISK, READONLY, RNG, DISK, RNG, 3, DISK, READONLY };
+static const uint8_t slots[] = { DISK, CONSOLE, RNG,	   HOST,    CONSOLE, 5,	     HOST, READONLY,
+				 DISK, BALLOON, CONSOLE, BALLOON, HOST,	   BALLOON, HOST, CONSOLE };
+
+/* --- the host's ends of consoles and ports --- */
+
+#define SERIAL_BYTES 64
+#define INPUT_BYTES  40
+
+struct serial {
+	bool is_open, was_closed, is_busy, event;
+	size_t left; /* of .in */
+	uint8_t out[SERIAL_BYTES];
+	uint8_t in[INPUT_BYTES];
+};
+
+static struct serial serials[2];
+static unsigned generation, window_room, window_input;
+static bool alarm_is_set;
+
+bool alarm_set(uint64_t ns)
+{
+	(void)ns;
+	alarm_is_set = true;
+	return true;
+}
+
+uint64_t alarm_clock(void)
+{
+	return 0;
+}
+
+void port_open(struct port *p)
+{
+	(void)p;
+}
+
+void port_close(struct port *p)
+{
+	(void)p;
+}
+
+bool port_put(struct port *p, uint8_t byte)
+{
+	p->history[p->said++ % PORT_HISTORY] = byte;
+	return window_room == UINT32_MAX || (window_room && window_room--);
+}
+
+int port_get(struct port *p)
+{
+	return p == &board.console.window && window_input ? (int)window_input-- & 255 : -1;
+}
+
+struct serial *serial_find(const char *name)
+{
+	return strcmp(name, "gnomon.port.fuzz/a") == 0	 ? &serials[0]
+	       : strcmp(name, "gnomon.port.fuzz/b") == 0 ? &serials[1]
+							 : NULL;
+}
+
+unsigned serial_generation(void)
+{
+	return generation;
+}
+
+bool serial_is_open(struct serial *s)
+{
+	return s->is_open;
+}
+
+void *serial_room(struct serial *s, size_t *n)
+{
+	*n = s->is_busy ? 0 : SERIAL_BYTES;
+	return s->is_busy ? NULL : s->out;
+}
+
+void serial_send(struct serial *s, size_t n)
+{
+	if (s->is_busy || !n || n > SERIAL_BYTES)
+		abort();
+	s->is_busy = true;
+}
+
+const void *serial_input(struct serial *s, size_t *n)
+{
+	*n = s->left;
+	return s->in + sizeof(s->in) - s->left;
+}
+
+void serial_pass(struct serial *s, size_t n)
+{
+	if (n > s->left)
+		abort();
+	s->left -= n;
+}
+
+bool serial_has_input(struct serial *s)
+{
+	return s->left != 0;
+}
+
+bool serial_take_closed(struct serial *s)
+{
+	bool was = s->was_closed;
+
+	s->was_closed = false;
+	return was;
+}
+
+bool serial_take_event(struct serial *s)
+{
+	bool event = s->event;
+
+	s->event = false;
+	return event;
+}
+
+void serial_listen(struct serial_listener *l)
+{
+	(void)l;
+}
+
+void serial_ignore(struct serial_listener *l)
+{
+	(void)l;
+}
+
+/* The host does something. */
+static void happen(const struct step *s)
+{
+	struct serial *serial = &serials[s->slot & 1];
+
+	serial->event = true;
+	if (s->value & 1)
+		serial->is_busy = false;
+	if (s->value & 2)
+		serial->is_open = s->value >> 8 & 1;
+	serial->was_closed |= !serial->is_open;
+	if ((s->value & 4) && !serial->left)
+		serial->left = s->value >> 16 & 31;
+	if (s->value & 8)
+		window_room = s->at % 100;
+	if (s->value & 16)
+		window_input = s->at / 256;
+	alarm_is_set = false;
+	virtio_console_turn(&board);
+	if (s->value & 32)
+		virtio_console_window_event(&board);
+}
 
 static enum mmio_result store(unsigned slot, unsigned at, unsigned width, uint64_t value)
 {
@@ -72,6 +230,64 @@ static void put(uint64_t at, const void *from, uint64_t bytes)
 		abort();
 }
 
+static void interrupt(void)
+{
+	for (unsigned n = 0; fake_blk.irq; n++) {
+		virtio_blk_finish(blk_interrupt(FAKE_BLK_IRQ));
+		if (n > 2 * FAKE_BLK_MAX)
+			abort();
+	}
+}
+
+/* What the host's disk does; .at: which of those that wait, .value: what it says. */
+static void host_step(const struct step *s)
+{
+	if (s->value % 8)
+		(void)fake_blk_do(s->at % 8);
+	else if (fake_blk.ready)
+		fake_blk_say_used(s->value / 8, s->at);
+	if (s->value % 64 == 8) {
+		fake_blk.irq |= 2;
+		fake_blk.status |= 0x40;
+	}
+	if (s->slot & 1)
+		interrupt();
+}
+
+/* A store that may have to wait for the host's disk. */
+static void store_again(unsigned slot, unsigned at, uint64_t value)
+{
+	for (unsigned n = 0; store(slot, at, 4, value) == MMIO_AGAIN; n++) {
+		(void)fake_blk_do(0);
+		interrupt();
+		if (n == AGAIN_MAX)
+			abort();
+	}
+}
+
+/* The others of a device with many: rings of their own, if they are small, for one table. */
+static void start_queue(unsigned slot, uint32_t queue, uint32_t value)
+{
+	const uint32_t at[][2] = {
+		{ 0x30, queue },
+		{ 0x38, 1u << value % 8 },
+		{ 0x80, (uint32_t)RAM + DESC },
+		{ 0x90, (uint32_t)RAM + AVAIL + 0x100 * queue },
+		{ 0xa0, (uint32_t)RAM + USED + 0x100 * queue },
+		{ 0x40, (uint32_t)(RAM >> 12) + queue % 4 },
+		{ 0x44, 1 },
+	};
+
+	for (unsigned i = 0; i < sizeof(at) / sizeof(at[0]); i++)
+		(void)store(slot, at[i][0], 4, at[i][1]);
+}
+
+/* Of the balloon's queues one, the others have one. */
+static unsigned queue_of(unsigned slot, uint32_t value)
+{
+	return slot == BALLOON ? (value >> 20) % 5 : 0;
+}
+
 /* As a good driver would, up to DRIVER_OK: most of an input would be needed to find that. */
 static void start(unsigned slot, uint32_t value)
 {
@@ -79,11 +295,11 @@ static void start(unsigned slot, uint32_t value)
 		{ 0x70, 0 },
 		{ 0x70, 3 },
 		{ 0x24, 0 },
-		{ 0x20, value & 0x30000000 },
+		{ 0x20, value & (slot == BALLOON ? 0x30000026 : 0x30000a00) },
 		{ 0x24, 1 },
 		{ 0x20, 1 | (value & 0x100) },
 		{ 0x70, 11 },
-		{ 0x30, 0 },
+		{ 0x30, queue_of(slot, value) },
 		{ 0x38, 1u << value % 8 },
 		{ 0x80, (uint32_t)RAM + DESC },
 		{ 0x84, 0 },
@@ -98,7 +314,9 @@ static void start(unsigned slot, uint32_t value)
 	};
 
 	for (unsigned i = 0; i < sizeof(at) / sizeof(at[0]); i++)
-		(void)store(slot, at[i][0], 4, at[i][1]);
+		store_again(slot, at[i][0], at[i][1]);
+	for (uint32_t queue = 1; slot == CONSOLE && queue < 12; queue++)
+		start_queue(slot, queue, value);
 }
 
 static void notify(unsigned slot, uint32_t queue)
@@ -136,23 +354,62 @@ static void put_header(const struct step *s)
 	put(s->at % BYTES & ~7u, &h, sizeof(h));
 }
 
+/* A message to the console's device. */
+static void put_message(const struct step *s)
+{
+	const struct {
+		uint32_t port;
+		uint16_t event, value;
+	} m = { s->value % 6, s->value >> 8 & 7, s->value >> 16 & 1 };
+
+	put(s->at % BYTES & ~7u, &m, sizeof(m));
+}
+
 /* An entry and an index of the available ring, wherever the last set-up put it. */
 static void offer(unsigned slot, const struct step *s)
 {
-	const struct virtqueue *q = &board.virtio[slot].queue[0];
+	unsigned queue = slot == CONSOLE ? s->slot / 16 % 12 : queue_of(slot, s->value);
+	const struct virtqueue *q = &board.virtio[slot].queue[queue];
 	uint64_t avail = q->is_ready ? q->avail - RAM : AVAIL;
 	uint16_t head = s->value & 15, n = (uint16_t)(q->popped + s->value / 16 % 4);
 
 	put(avail + 4 + 2 * (q->popped % q->size), &head, 2);
 	put(avail + 2, s->value >> 16 ? &n : (const uint16_t *)&s->at, 2);
-	notify(slot, 0);
+	notify(slot, queue);
+}
+
+/* Pages by number, most of them the guest's. */
+static void put_pages(const struct step *s)
+{
+	uint32_t pfn[8];
+
+	for (unsigned i = 0; i < 8; i++)
+		pfn[i] = (uint32_t)(RAM >> 12) + (s->value >> 4 * i & 15) * 35;
+	pfn[s->slot % 8] = s->value;
+	put(s->at % BYTES & ~7u, pfn, sizeof(pfn));
+}
+
+/* What the operator does meanwhile; and somebody holds a pointer to a page, for as long as it takes. */
+static void look(const struct step *s)
+{
+	struct virtio_device *d = &board.virtio[slots[s->slot % sizeof(slots)]];
+	struct virtio_counter counters[VIRTIO_COUNTERS_MAX];
+
+	if (pin_held)
+		gstage_unpin(&gs, pin);
+	else
+		pin = gstage_pin(&gs);
+	pin_held = !pin_held;
+	(void)virtio_balloon_set_target(&board, s->value);
+	if (d->kind && d->kind->counters && d->kind->counters(d, counters) > VIRTIO_COUNTERS_MAX)
+		abort();
 }
 
 static void take(const struct step *s)
 {
-	unsigned slot = slots[s->slot % 8];
+	unsigned slot = slots[s->slot % sizeof(slots)];
 
-	switch (s->what % 10) {
+	switch (s->what % 15) {
 	case 0:
 		(void)store(slot, s->at % 0x1000 & ~3u, 4, s->value);
 		break;
@@ -163,7 +420,7 @@ static void take(const struct step *s)
 		start(slot, s->value);
 		break;
 	case 3:
-		notify(slot, s->value % 2);
+		notify(slot, s->value % 13);
 		break;
 	case 4:
 		put(s->at % BYTES, &s->value, 4);
@@ -180,9 +437,51 @@ static void take(const struct step *s)
 	case 8:
 		(void)store(slot, s->at % 0x1000 & ~7u, 8, s->value * UINT64_C(0x100000001));
 		break;
+	case 9:
+		host_step(s);
+		break;
+	case 10:
+		happen(s);
+		break;
+	case 11:
+		put_message(s);
+		break;
+	case 12:
+		put_pages(s);
+		break;
+	case 13:
+		look(s);
+		break;
 	default:
-		if (s->value % 64 == 0)
+		if (s->value % 64 == 0) {
+			virtio_drain(&board);
 			board_reset(&board, vcpus, 1);
+		}
+	}
+}
+
+/* With all ends open and idle the guest's output doesn't wait, however it came to that. */
+static void check_console(void)
+{
+	struct virtio_device *d = &board.virtio[CONSOLE];
+	unsigned n = 0;
+
+	window_room = UINT32_MAX;
+	do {
+		if (++n > AGAIN_MAX)
+			abort();
+		for (unsigned i = 0; i < 2; i++)
+			serials[i] = (struct serial){ .is_open = true, .event = true };
+		alarm_is_set = false;
+		virtio_console_turn(&board);
+	} while (alarm_is_set || serials[0].is_busy || serials[1].is_busy);
+	for (unsigned queue = 1; queue < 12; queue += 2) {
+		struct virtqueue *q = &d->queue[queue];
+
+		if (queue == 3)
+			continue;
+		if (virtio_is_live(d) && q->is_ready && !q->is_broken && q->popped != q->seen)
+			abort();
 	}
 }
 
@@ -190,21 +489,44 @@ static void check(void)
 {
 	const uint64_t *file = phys_pointer(hpa(FILE_AT));
 
+	virtio_drain(&board);
+	if (virtio_under_way(&board.virtio[HOST]))
+		abort();
 	for (unsigned slot = 0; slot < VIRTIO_SLOTS; slot++) {
 		bool high = board.plic.level[0] >> (1 + slot) & 1;
 
 		if (high != (board.virtio[slot].interrupts != 0))
 			abort();
 	}
+	if (pin_held)
+		gstage_unpin(&gs, pin);
+	if (gs.waits || gs.pins[0] || gs.pins[1] ||
+	    guest_pool.frames > RAM_BYTES / PAGE_SIZE + TABLES_MAX)
+		abort();
 	for (unsigned i = 0; i < (SECTORS + 8) * 64; i++)
 		if (file[i] != i * UINT64_C(0x9e3779b97f4a7c15))
 			abort();
 }
 
+static void attach_console(void)
+{
+	static uint8_t history[PORT_HISTORY];
+	static const char *const named[] = { "a", "b", "none" };
+	const struct virtio_console_plan plan = {
+		.vm = "fuzz", .owner = &board, .history = history, .named = named, .named_n = 3
+	};
+
+	memset(serials, 0, sizeof(serials));
+	window_room = window_input = 0;
+	alarm_is_set = false;
+	generation++;
+	virtio_console_attach(&board, CONSOLE, &gs, &plan);
+}
+
 static void set_up(bool legacy)
 {
 	static const struct frame_range reserved = { FILE_AT, FILE_BYTES };
-	static uint8_t history[PORT_HISTORY];
+	static uint8_t history[PORT_HISTORY], host_disk[SECTORS * 512];
 	struct virtio_disk disk = { .at = hpa(FILE_AT), .bytes = SECTORS * 512, .serial = "fuzz" };
 	uint64_t *file;
 
@@ -226,7 +548,17 @@ static void set_up(bool legacy)
 	virtio_blk_attach(&board, DISK, &gs, &disk, &disk_pool);
 	disk.is_readonly = true;
 	virtio_blk_attach(&board, READONLY, &gs, &disk, &disk_pool);
+	fake_blk_reset(host_disk, SECTORS);
+	fake_blk.seg_max = 5;
+	blk_init();
+	fake_blk.is_asleep = true;
+	disk = (struct virtio_disk){ .host = "host-0", .serial = "" };
+	if (virtio_blk_attach_host(&board, HOST, &gs, &disk, &disk_pool, "fuzz", 2))
+		abort();
+	virtio_balloon_attach(&board, BALLOON, &gs, RAM_BYTES);
 	virtio_rng_attach(&board, RNG, &gs);
+	attach_console();
+	pin_held = false;
 	board.uart.port.history = history;
 	board_reset(&board, vcpus, 1);
 	random_seed("s", 1);
@@ -242,6 +574,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 		memcpy(&s, data + at, sizeof(s));
 		take(&s);
 	}
+	check_console();
 	check();
 	return 0;
 }

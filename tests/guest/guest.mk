@@ -5,7 +5,7 @@
 # guests/guests.mk.
 
 GUEST_TEST_NAMES := perms paging fences traps csr sbi timer harts mmio board ram state hostile-cow \
-	stores tables churn escape hot patch edge slots sta virtio
+	stores tables churn escape hot patch edge slots sta virtio net ports balloon
 GUEST_EXIT_NAMES := exit-code exit-srst exit-legacy reboot reset-race dirty good bad
 GUEST_TESTS := $(GUEST_TEST_NAMES:%=build/tests/guest/%.elf)
 GUEST_EXITS := $(GUEST_EXIT_NAMES:%=build/tests/guest/%.elf)

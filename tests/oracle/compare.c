@@ -113,7 +113,7 @@ static void count(struct coverage *c, const struct oracle_machine *m,
 	c->pbmt += (s->pte & PTE_PBMT) != 0;
 }
 
-static void explain(const struct oracle_machine *m, const struct oracle_answer *o,
+static void report(const struct oracle_machine *m, const struct oracle_answer *o,
 		    const struct walk *s, const struct walk_log *log, uint64_t va, unsigned access)
 {
 	fprintf(stderr,
@@ -146,12 +146,16 @@ static void one_query(struct bits *b, struct world *w, bool walk_first, struct c
 	random_query(b, w, &m, &va, &access);
 	if (look)
 		world_read(w, (uint8_t *)before);
+	wrong = compare_explanation(w, &m, va, access, c);
 	if (walk_first)
 		s = run_walk(w, &m, va, access, &log);
 	o = world_oracle(w, &m, va, access);
 	if (!walk_first)
 		s = run_walk(w, &m, va, access, &log);
-	wrong = compare(w, &m, &o, s, &log, access);
+	if (!wrong)
+		wrong = compare(w, &m, &o, s, &log, access);
+	if (!wrong)
+		wrong = compare_explanation(w, &m, va, access, c);
 	if (!wrong && walk_first && o.updates)
 		wrong = "A and D, which the walk did not set";
 	if (!wrong && o.updates &&
@@ -164,7 +168,7 @@ static void one_query(struct bits *b, struct world *w, bool walk_first, struct c
 	if (wrong) {
 		fprintf(stderr, "%s first; they disagree about %s\n",
 			walk_first ? "walk" : "hardware", wrong);
-		explain(&m, &o, &s, &log, va, access);
+		report(&m, &o, &s, &log, va, access);
 		world_fail(w, "a difference");
 	}
 	count(c, &m, &o, &s, access);

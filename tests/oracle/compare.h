@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "hyp/mmu/explain.h"
 #include "tests/oracle/oracle.h"
 
 /* Where decisions come from: a fuzzer's bytes as long as they last, else a generator's. */
@@ -18,11 +19,18 @@ struct bits {
 };
 
 /* What has been seen; a suite that never saw one of these has proved nothing about it. */
+struct world;
+
 struct coverage {
 	uint64_t result[ORACLE_RESULTS], why[WHY_COUNT];
 	uint64_t level[5], g_level[4], bare, implicit, implicit_store;
+	uint64_t explained[EXPLAIN_WHYS];
 	uint64_t by_mxr, by_sum, napot, pbmt, updates, copied;
 };
+
+/* What is wrong with the explanation of one access, or NULL; counts what came of it. */
+const char *compare_explanation(struct world *w, const struct oracle_machine *m, uint64_t va,
+				enum oracle_access access, struct coverage *c);
 
 /* Build a world and make @queries translations in it. */
 void compare_world(struct bits *b, unsigned queries, struct coverage *c);

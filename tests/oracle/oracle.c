@@ -207,8 +207,13 @@ static bool reach_entry(const struct oracle_machine *m, const struct stage *s, u
 {
 	*host = at;
 	if (!s->is_g) {
+		/* An update goes where the read has just been: no entry is read for it again. */
+		struct oracle_machine untraced = *m;
 		struct stage g = g_stage(m);
-		struct verdict below = walk(m, &g, at, update ? ORACLE_STORE : ORACLE_LOAD);
+		struct verdict below;
+
+		untraced.trace = NULL;
+		below = walk(update ? &untraced : m, &g, at, update ? ORACLE_STORE : ORACLE_LOAD);
 
 		if (below.result != ORACLE_OK) {
 			*v = below;
@@ -230,6 +235,8 @@ static uint64_t read_entry(const struct oracle_machine *m, uint64_t host)
 {
 	uint64_t pte;
 
+	if (m->trace)
+		m->trace->at[m->trace->n++] = host;
 	memcpy(&pte, m->memory + (host - m->base), sizeof(pte));
 	return pte;
 }

@@ -16,6 +16,13 @@
 
 enum oracle_access { ORACLE_FETCH, ORACLE_LOAD, ORACLE_STORE };
 
+/* Entries that a translation reads, in order: where they lie in host physical memory. */
+#define ORACLE_TRACE_MAX 64
+struct oracle_trace {
+	unsigned n;
+	uint64_t at[ORACLE_TRACE_MAX];
+};
+
 struct oracle_machine {
 	const uint8_t *memory; /* what lies at host physical .base */
 	uint64_t base, bytes;
@@ -24,6 +31,7 @@ struct oracle_machine {
 	bool sum, vs_mxr;  /* vsstatus */
 	bool adue;	   /* henvcfg.ADUE: otherwise Svade holds in the VS-stage */
 	bool napot, pbmt;  /* Svnapot; Svpbmt with henvcfg.PBMTE */
+	struct oracle_trace *trace; /* NULL: nobody asks */
 };
 
 /* Why a page fault or guest page fault: the rule that was broken first. */

@@ -316,7 +316,7 @@ static const char *compare_walk(const struct oracle_answer *o, const struct walk
 	return s->result == WALK_OK && s->at.v == o->gpa ? NULL : "the walk's gpa";
 }
 
-static void explain(const struct query *q, const struct oracle_answer *o,
+static void report(const struct query *q, const struct oracle_answer *o,
 		    const struct fake_access *a, const struct walk *s)
 {
 	fprintf(stderr,
@@ -376,17 +376,10 @@ static void ask(const struct query *q)
 		wrong = world_compare(before, after, q->r.adue);
 	}
 	if (wrong) {
-		explain(q, &o, &a, &s);
+		report(q, &o, &a, &s);
 		world_fail(&v.w, wrong);
 	}
 	count(q, &o, &a);
-}
-
-static void ask_any(void)
-{
-	struct query q = random_query();
-
-	ask(&q);
 }
 
 /* --- edits --- */
@@ -558,7 +551,10 @@ static void edit(void)
 	unsigned t = (unsigned)below(TABLES);
 	uint64_t at = v.w.table[t] + 8 * v.w.index[below(INDICES)];
 
-	if (v.worked_n && chance(40)) {
+	if (chance(3)) { /* for everybody, and without a fence of the guest's */
+		v.c->discarded += world_discard(v.b, &v.w);
+		check_remembered();
+	} else if (v.worked_n && chance(40)) {
 		edit_used();
 	} else if (chance(20)) {
 		mend((unsigned)below(VCPUS));
@@ -661,7 +657,7 @@ static void begin(void)
 		v.view[i].vcpu = i;
 	}
 	v.w.gs.harts = (1 << VCPUS) - 1;
-	if (shadow_init(&v.shadow, &v.w.gs, (enum shadow_policy)below(SHADOW_POLICIES), false) != OK)
+	if (shadow_init(&v.shadow, &v.w.gs, (enum shadow_policy)below(SHADOW_CACHING), false) != OK)
 		world_fail(&v.w, "no shadows");
 	if (chance(30))
 		v.shadow.state->tables_max = FEW_TABLES;
@@ -683,7 +679,7 @@ void shadow_world(struct bits *b, unsigned steps, struct shadow_coverage *c)
 		if (chance(15))
 			edit_and_fence();
 		else
-			ask_any();
+			ask((struct query[]){ random_query() });
 		if (i % 8 == 0)
 			check_remembered();
 		if (i % 128 == 0 && v.w.ram_bytes < GIB(1))

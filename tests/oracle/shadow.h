@@ -9,12 +9,13 @@
 #include "tests/oracle/compare.h"
 
 struct shadow_coverage {
-	uint64_t what[SHADOW_POLICIES][SHADOW_NOMEM + 1];
+	uint64_t what[SHADOW_CACHING][SHADOW_NOMEM + 1];
 	uint64_t level[3], remembered, updates, bare, unfenced, before;
 	uint64_t edits, stores, narrow, amos, lifted, recycled, new_roots;
 	uint64_t fences[4]; /* bit 0: of a page, bit 1: of an ASID */
 	uint64_t absent;    /* of those of a page of an ASID, what fast.S does by itself */
 	uint64_t changes, unshadows, evicted, foreseen, copied, flushes, checks;
+	uint64_t discarded; /* pages that the guest gave back */
 };
 
 /* Build a world with shadows, and do @steps in it. */

@@ -275,19 +275,52 @@ struct oracle_answer world_oracle(struct world *w, const struct oracle_machine *
 	abort();
 }
 
+/* Two tables may be one page. */
+static bool is_first(const struct world *w, unsigned t)
+{
+	for (unsigned k = 0; k < t; k++)
+		if (w->table[k] == w->table[t])
+			return false;
+	return true;
+}
+
 /* Every byte of every table, so that a store that shouldn't be is noticed. */
 void world_read(struct world *w, uint8_t *to)
 {
-	/* Two tables may be one page: that is read once. */
 	memset(to, 0, TABLES * PAGE_SIZE);
 	for (unsigned t = 0; t < TABLES; t++) {
-		bool again = false;
-
-		for (unsigned k = 0; k < t; k++)
-			again |= w->table[k] == w->table[t];
-		if (!again && gstage_read(&w->gs, gpa(w->table[t]), to + t * PAGE_SIZE, PAGE_SIZE))
+		if (is_first(w, t) && gstage_read(&w->gs, gpa(w->table[t]), to + t * PAGE_SIZE, PAGE_SIZE))
 			continue; /* not RAM */
 	}
+}
+
+static void put_back(struct world *w, const uint8_t *from)
+{
+	for (unsigned t = 0; t < TABLES; t++)
+		if (is_first(w, t) && gstage_is_ram(&w->gs, gpa(w->table[t])) &&
+		    gstage_write(&w->gs, gpa(w->table[t]), from + t * PAGE_SIZE, PAGE_SIZE) != OK)
+			world_fail(w, "a table can't be written");
+}
+
+uint64_t world_discard(struct bits *b, struct world *w)
+{
+	static uint8_t before[TABLES * PAGE_SIZE];
+	struct gstage_span spans[3];
+	uint64_t bytes;
+
+	world_read(w, before);
+	for (unsigned i = 0; i < 3; i++) {
+		uint64_t at = bits_chance(b, 50) ? w->table[bits_below(b, TABLES)]
+						 : world_page(b, w);
+
+		spans[i] = (struct gstage_span){ gpa(at), PAGE_SIZE << bits_below(b, 4) };
+		if (bits_chance(b, 20))
+			spans[i] = (struct gstage_span){ gpa(align_down(at, MEGAPAGE)), MIB(2) };
+	}
+	bytes = gstage_discard(&w->gs, spans, 3);
+	if (bits_chance(b, 95))
+		put_back(w, before);
+	return bytes / PAGE_SIZE;
 }
 
 /* At most one entry, and in it only A and D, may differ. */

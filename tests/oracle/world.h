@@ -59,6 +59,9 @@ struct oracle_answer world_oracle(struct world *w, const struct oracle_machine *
 
 /* Every byte of every table, so that a store that shouldn't be is noticed: TABLES pages at @to. */
 void world_read(struct world *w, uint8_t *to);
+/* The guest gives back tables, and other pages; mostly it writes the tables again as they were, so that
+ * there is something to walk. Returns how many pages came back. */
+uint64_t world_discard(struct bits *b, struct world *w);
 /* What is wrong, or NULL: at most one entry, and in it only A and D, may differ. */
 const char *world_compare(const uint64_t *before, const uint64_t *after, bool may_differ);
 

@@ -12,6 +12,8 @@ import machine
 def pytest_configure(config):
     config.addinivalue_line("markers", "quick: a few seconds")
     config.addinivalue_line("markers", "slow: boots Linux, or waits; up to a minute or more")
+    config.addinivalue_line("markers", "explorer: needs build/explorer.html; make test-explorer")
+    config.addinivalue_line("markers", "debian: needs the image of tools/image; make test-debian")
     config.addinivalue_line("markers", "qemu10: needs QEMU 10 in the cache (tools/setup qemu10)")
 
 

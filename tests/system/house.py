@@ -54,11 +54,19 @@ def written(name, value):
 
 
 def description(vms, **top):
-    """The source that describes @vms, properties by name, and what /vms itself says."""
+    """The source that describes @vms, properties by name, and what /vms itself says.
+
+    A property that is True is a flag; one that is a dictionary, a node.
+    """
+    def line(key, value):
+        key = key.replace("_", "-")
+        if value is True:
+            return f"{key};"
+        return node(key, value) if isinstance(value, dict) else f"{key} = {written(key, value)};"
+
     def node(name, properties):
-        return (f"{name} {{ "
-                + " ".join(f"{key.replace('_', '-')} = {written(key, value)};"
-                           for key, value in properties.items()) + " };\n")
+        nodes_last = sorted(properties.items(), key=lambda item: isinstance(item[1], dict))
+        return f"{name} {{ " + " ".join(line(*item) for item in nodes_last) + " };\n"
     inner = "".join(f"{key} = {written(key, value)};\n" for key, value in top.items())
     inner += "".join(node(name, properties) for name, properties in vms.items())
     return "/dts-v1/;\n/ { vms {\n" + inner + "}; };\n"
@@ -135,6 +143,13 @@ class Machine:
         self.socket.settimeout(60)
         self.lines = self.socket.makefile("rwb")
 
+    def disconnect(self):
+        """Let others speak with the monitor; there is room for one."""
+        if self.socket:
+            self.lines.close()
+            self.socket.close()
+        self.socket = None
+
     def say(self, line):
         """Give the monitor one line, of any bytes; return its answer."""
         if not self.socket:
@@ -159,6 +174,11 @@ class Machine:
     def reaches(self, name, state):
         self.until(lambda: self.state(name) == state)
 
+    def pause(self, name):
+        """Pause @name; return when none of its vcpus is on a hart any more."""
+        self.ask(f"vm pause {name}")
+        self.until(lambda: all(row["place"] == "off" for row in self.ask(f"vcpu list {name}")))
+
     def ran(self):
         """For each VM, how long its vcpus ran so far, in ms of the machine's."""
         sums = dict.fromkeys(self.vms, 0)
@@ -172,6 +192,8 @@ class Machine:
 
     def quit(self):
         """The operator ends the machine; that is success."""
+        if not self.socket:
+            self.connect()
         self.lines.write(b"quit\n")
         self.lines.flush()
         assert self.process.wait(20) == 0, self.output()[-2000:]

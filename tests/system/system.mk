@@ -4,6 +4,7 @@
 #   make test-system [K=expr]   these alone; K as pytest's -k, for example K=test_linux,
 #                               K="test_suite and timer", K="not slow"
 #
+#   make test-debian            whole Debians on disks: minutes each, and an image to be made first
 #   make churn                  a thousand rounds through a VM's life, in each backend
 #
 # One test, as pytest shows it, from the top of the tree, with its output:
@@ -13,9 +14,10 @@
 # Consoles of the tests that type are kept in build/tests/system/.
 
 SYSTEM_TESTS_NEED = build/gnomon.bin $(GUEST_BINS) $(GUESTS) $(GUEST_TESTS) $(GUEST_EXITS) \
-	$(LINUX_GUEST) $(LINUX_MODULES)
+	$(LAB_ELFS) $(LINUX_GUEST) $(LINUX_MODULES) \
+	build/bench/count-1.so build/bench/count-4.so
 
-.PHONY: test test-built test-system churn
+.PHONY: test test-built test-system test-explore test-debian churn
 test: setup-test
 	@tools/setup qemu10 || echo "test: going on without QEMU 10" >&2
 	@$(MAKE) --no-print-directory test-built
@@ -23,7 +25,14 @@ test: setup-test
 test-built: test-house test-unit test-oracle test-system
 
 test-system: $(SYSTEM_TESTS_NEED)
-	@KERNEL=$(KERNEL) INITRD=$(INITRD) tests/run-tests $(if $(K),-k "$(K)")
+	@KERNEL=$(KERNEL) INITRD=$(INITRD) tests/run-tests -m "not debian and not explorer" $(if $(K),-k "$(K)")
+
+# What `gnomon explore` writes, a part of test-explorer.
+test-explore: $(SYSTEM_TESTS_NEED) build/explorer.html
+	@tests/run-tests -m explorer
+
+test-debian: setup-test $(SYSTEM_TESTS_NEED) debian-base
+	@KERNEL=$(KERNEL) INITRD=$(INITRD) tests/run-tests -m debian
 
 churn: build/gnomon.bin $(GUEST_EXITS)
 	@ROUNDS=1000 tests/run-tests -k test_churn

@@ -58,11 +58,18 @@ def converse(args, shown):
 
 @pytest.mark.parametrize("command,shown", examples("guests/README.md"),
                          ids=lambda v: v[-1] if v[0] == "tools/gnomon" else "")
-def test_guests_readme(command, shown):
-    said = by_guest(guest_output(converse(command[2:], shown)).splitlines())
-    for who, lines in by_guest(shown).items():
+def test_guests_readme(command, shown, tmp_path):
+    """Each of several guests is read on its own console: in their common view one that is late has
+    its line cut by another's."""
+    shown_by = by_guest(shown)
+    logs = {who: tmp_path / who for who in shown_by if who}
+    consoles = [word for who, log in logs.items() for word in ("--console", f"{who}=file:{log}")]
+    said = {None: guest_output(converse([*command[2:], *consoles], shown))}
+    said.update((who, unix(log.read_bytes())) for who, log in logs.items())
+    for who, lines in shown_by.items():
         pattern = "".join(map(as_pattern, lines))
-        assert re.fullmatch(pattern, "".join(f"{line}\n" for line in said[who] if line)), said[who]
+        got = "".join(f"{line}\n" for line in said[who].splitlines() if line)
+        assert re.fullmatch(pattern, got), got
 
 
 def test_every_guest_is_shown():
@@ -89,7 +96,7 @@ def test_monitor_commands(tmp_path):
 
 
 def schema():
-    """The properties of dts/README.md's tables: of /vms, of a VM, of a disk; name -> the text."""
+    """The properties of dts/README.md's tables: of /vms, a VM, a disk, a port; name -> the text."""
     tables = page("dts/README.md").split("| property |")[1:]
     return [dict(re.findall(r"^\| `([a-z-]+)` \| (.*) \| .* \|$", table, re.MULTILINE))
             for table in tables]
@@ -132,8 +139,10 @@ def launcher(name):
 def test_schema_is_the_launchers():
     """The properties that the tables name are those that the launcher takes."""
     descriptions = launcher("descriptions")
-    top, vm, disk = schema()
+    top, vm, disk, port, net = schema()
+    assert sorted(port) == sorted(descriptions.PORT_PROPERTIES)
     assert sorted(disk) == sorted(descriptions.DISK_PROPERTIES)
+    assert sorted(net) == sorted(descriptions.NET_PROPERTIES)
     assert sorted(top) == sorted(descriptions.TOP_PROPERTIES)
     assert sorted(vm) == sorted(descriptions.PROPERTIES)
 
@@ -146,8 +155,10 @@ def test_readme_folders():
     assert [name for name in listed if name != "sbi/abi.h"] == re.findall('"(.*?)"', house)
 
 
-@pytest.mark.parametrize("path", ("README.md", "dts/README.md", "guests/README.md",
-                                  "docs/monitor.md", "tests/README.md"))
+@pytest.mark.parametrize("path", (
+    "README.md", "dts/README.md", "guests/README.md", "docs/debian.md", "docs/monitor.md",
+    "docs/guide.md", "docs/trace.md", "docs/explorer.md", "tests/README.md",
+    *(str(path.relative_to(REPO)) for path in REPO.glob("guests/labs/**/README.md"))))
 def test_links(path):
     """What is linked to is there; so is, in a C source, each name that stands behind a link."""
     for target, names in re.findall(r"\]\((?!http)([^)#]+)[^)]*\)((?:,? `\w+`)*)", page(path)):

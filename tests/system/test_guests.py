@@ -99,6 +99,46 @@ def test_shadow_policy(name, policy, patch):
     all_pass(name, *NO_H, "--shadow-policy", policy, "--patch", patch, vcpus=2)
 
 
+def said_under(policy, name, *args):
+    """What a guest says under @policy."""
+    run = launch("--guest", name, *NO_H, "--shadow-policy", policy, *args, limit=100)
+    assert run.status == 0, (run.status, run.err, run.out[-1000:])
+    return guest_output(run.out)
+
+
+@pytest.mark.parametrize("mode", ("sv57", "sv39"))
+@pytest.mark.parametrize("name", ("hello", "faults", "pagewalk"))
+def test_policy_none(name, mode):
+    """Nothing is kept beyond an instruction, and the guest says the same."""
+    args = ("--hyp-append", f"host-mode={mode}")
+    assert said_under("none", name, *args) == said_under("lazy", name, *args)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ("traps", "edge"))
+def test_policy_none_suite(name):
+    run = launch("--kernel", suite(name), "--memory", "64M", "--vcpus", 1, *NO_H,
+                 "--shadow-policy", "none", limit=200)
+    assert run.status == 0 and passed(run.out) and not failed(run.out), failed(run.out)
+
+
+def test_policy_none_harts():
+    """Each vcpu has tables of its own: none takes back what another needs."""
+    run = launch("--kernel", BUILD / "guests/harts.elf", *NO_H, "--shadow-policy", "none",
+                 "--vcpus", 3, limit=100)
+    assert run.status == 0 and "All as it should be." in run.out, run.out[-1000:]
+
+
+def test_policy_none_counts():
+    """Each instruction is translated, and each of its references."""
+    run = launch("--kernel", BUILD / "guests/textbook.elf", *NO_H, "--shadow-policy", "none",
+                 "--vcpus", 1, "--hyp-append", "stats", limit=100)
+    references, steps = map(int, re.search(r"shadow references (\d+), steps (\d+)$", run.out,
+                                           re.MULTILINE).groups())
+    assert "led to 10" not in run.out and "page 7 leads to 200." in run.out
+    assert steps > 10000 and references > 3 * 1000
+
+
 @pytest.mark.parametrize("policy", ("trap", "lazy"))
 def test_stores_are_carried_out(policy):
     """Under trap no store but SC, of which the suite has 8, lifts a protection; lazily none is."""
@@ -249,10 +289,15 @@ def test_embedded(name, backend):
 
 
 @pytest.mark.parametrize("vm", ("one", "three"))
-def test_backends_take_turns_on_a_hart(vm):
+def test_backends_take_turns_on_a_hart(vm, tmp_path):
     """From a hext vcpu straight to a depriv one and back: neither finds the other's mode."""
-    run = launch("dts/sharing.dts", "--vm", vm, "--backend", "depriv", limit=20)
-    assert run.status == 0 and run.out.count("| That is enough.") == 2, (run.err, run.out[-800:])
+    logs = {name: tmp_path / name for name in ("one", "three")}
+    consoles = [word for name, log in logs.items()
+                for word in ("--console", f"{name}=file:{log}")]
+    run = launch("dts/sharing.dts", "--vm", vm, "--backend", "depriv", *consoles, limit=20)
+    assert run.status == 0, (run.err, run.out[-800:])
+    for log in logs.values():
+        assert log.read_bytes().endswith(b"That is enough.\n"), log.read_bytes()[-800:]
 
 
 def test_embedded_hello_says_who_it_is():

@@ -42,6 +42,31 @@ def test_version():
     assert re.fullmatch(r"gnomon \d+\.\d+(\.\d+)?\n", plain("--version").stdout)
 
 
+@pytest.mark.slow
+def test_compare():
+    """A column a way; each number is there that the way has, and they are in the order they must."""
+    run = launch("--compare", "--kernel", HELLO, "--memory", "16M", limit=60)
+    assert run.status == 0 and run.err == "", run.err
+    head, *lines = run.out.splitlines()
+    ways = head.split()
+    assert ways == ["bare", "hext", "lazy", "unsync", "trap", "none"]
+    rows = {line[:20].strip(): dict(zip(ways, line[20:].split())) for line in lines}
+    took = {way: int(number) for way, number in rows["instructions"].items()}
+    assert took["bare"] < took["hext"] < took["lazy"] < took["none"], took
+    for name, row in rows.items():
+        assert row["bare"] != "-" or name != "instructions"
+        assert (row["hext"] == "-") == (name in ("fills of shadows", "fences", "references")), row
+        assert "-" not in (row["lazy"], row["unsync"], row["trap"], row["none"]), row
+
+
+def test_compare_without():
+    """A way that the core hasn't is said to be so, and the others are shown."""
+    run = launch("--compare", "--kernel", HELLO, "--initrd", HELLO, "--cpu", "rv64,h=false",
+                 "--memory", "16M", limit=60)
+    assert run.status == 0 and re.match(r"gnomon run: hext: [^\n]+\n\Z", run.err), run.err
+    assert run.out.splitlines()[0].split() == ["bare", "hext", "lazy", "unsync", "trap"]
+
+
 def test_no_command():
     run = plain()
     assert run.returncode == 2 and run.stdout == "" and "COMMAND" in run.stderr

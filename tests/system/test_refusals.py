@@ -24,7 +24,7 @@ HELLO_ELF = BUILD / "guests/hello.elf"
     ["--no-such-option"], [], ["--vcpus", "0", "--guest", "hello"], ["--vcpus", "two"],
     ["--memory", "much", "--guest", "hello"], ["--timeout", "-1", "--guest", "hello"],
     ["--gstage-mode", "sv32x4", "--guest", "hello"],
-    ["--backend", "kvm", "--guest", "hello"], ["--shadow-policy", "none", "--guest", "hello"],
+    ["--backend", "kvm", "--guest", "hello"], ["--shadow-policy", "never", "--guest", "hello"],
     ["--patch", "maybe", "--guest", "hello"],
     ["--kernel", str(HELLO), "--harts", "2", "--icount"],
     ["--kernel", str(HELLO), "--weight", "0"], ["--kernel", str(HELLO), "--weight", "10001"],
@@ -37,7 +37,8 @@ HELLO_ELF = BUILD / "guests/hello.elf"
     ["--kernel", str(HELLO), "--console", "guest=pty", "--console", "guest=stdio"],
     ["--kernel", str(HELLO), "--control", "/dev/null"],
     ["--kernel", str(HELLO), "--control", "/tmp/" + 103 * "x"],
-    ["--bare", "--guest", "hello"], ["--guest", "hello", "--vcpus", "4"],
+    ["--bare", "--guest", "hello"], ["--compare", "--guest", "hello"],
+    ["--compare", "--kernel", str(HELLO), "--shadow-policy", "trap"], ["--guest", "hello", "--vcpus", "4"],
     ["--guest", "hello", "--append", "quiet"],
 ), ids=" ".join)
 def test_options(args):
@@ -132,7 +133,7 @@ DESCRIPTIONS = {
     "unknown backend": (f'/dts-v1/; / {{ vms {{ a {{ {GOOD_VM} backend = "kvm"; }}; }}; }};',
                         "backend is \"kvm\"; known: auto, hext, depriv"),
     "unknown policy": (f'/dts-v1/; / {{ vms {{ a {{ {GOOD_VM} shadow-policy = "x"; }}; }}; }};',
-                       "shadow-policy is \"x\"; known: trap, unsync, lazy"),
+                       "shadow-policy is \"x\"; known: trap, unsync, lazy, none"),
     "patch a flag": (f'/dts-v1/; / {{ vms {{ a {{ {GOOD_VM} patch; }}; }}; }};',
                      "patch takes a string"),
     "unknown SBI extension": (f'/dts-v1/; / {{ vms {{ a {{ {GOOD_VM} sbi-mask = "x"; }}; }}; }};',
@@ -236,7 +237,7 @@ def test_no_h_extension(asked):
     refused(launch(*asked, "--cpu", "rv64,h=false"), UNAVAILABLE, "no H-extension")
 
 
-@pytest.mark.parametrize("option", ("backend=kvm", "backend", "backend=", "shadow-policy=none",
+@pytest.mark.parametrize("option", ("backend=kvm", "backend", "backend=", "shadow-policy=never",
                                     "patch=yes", "patchy=on"))
 def test_option_of_gnomon(option):
     run = launch("--guest", "hello", "--hyp-append", option)

@@ -144,6 +144,24 @@ enum err vm_destroy(struct vm *vm)
 	return played_call("destroy", vm->config.name);
 }
 
+/* A VM that has a G-stage has memory. */
+bool vm_hold(struct vm *vm)
+{
+	return vm->gstage.mode != NULL;
+}
+
+void vm_release(void)
+{
+}
+
+/* It is in Bare mode, and answers. */
+bool vcpu_ask_regime(struct vcpu *v, struct regime *r)
+{
+	(void)v;
+	*r = (struct regime){ .atp = 0 };
+	return true;
+}
+
 void vcpu_kick(struct vcpu *v, uint32_t bits)
 {
 	atomic_fetch_or(&v->requests, bits);

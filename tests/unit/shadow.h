@@ -25,7 +25,7 @@
 #define RX (R | PTE_X)
 #define RWX (RW | PTE_X)
 #define ALL_POLICIES \
-	enum shadow_policy policy = SHADOW_TRAP; policy < SHADOW_POLICIES; policy++
+	enum shadow_policy policy = SHADOW_TRAP; policy < SHADOW_CACHING; policy++
 
 static struct frame_pool own, pool;
 static struct gstage gs;

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "hyp/lib/string.h"
 #include "tests/unit/answer.h"
 
 static const struct column three[] = { { "name", -6 }, { "n", 4 }, { "what", -5 } };
@@ -139,6 +140,83 @@ static void answer_truncated(void **state)
 	assert_string_equal(ended(), "{\"ok\":true,\"result\":null,\"truncated\":true}\n");
 }
 
+static void record_with_lists(unsigned rows)
+{
+	answer_record(&a, three, 3, 2);
+	answer_text(&a, "r");
+	answer_number(&a, 1);
+	answer_number(&a, 2);
+	answer_list(&a, "none", three, 2);
+	answer_list(&a, "some", three, 2);
+	for (unsigned i = 0; i < rows; i++) {
+		answer_row(&a);
+		answer_text(&a, "x");
+		answer_number(&a, i);
+	}
+	answer_list(&a, "words", three, 1);
+	answer_row(&a);
+	answer_text(&a, "last");
+}
+
+static void answer_lists(void **state)
+{
+	(void)state;
+	begin(ANSWER_TEXT, ANSWER_ROOM);
+	record_with_lists(2);
+	assert_string_equal(ended(), "name   r  n      1\nwhat   2\n"
+				     "name       n\n"
+				     "name       n\n"
+				     "x          0\n"
+				     "x          1\n"
+				     "last\n");
+	begin(ANSWER_JSON, ANSWER_ROOM);
+	record_with_lists(2);
+	assert_string_equal(ended(),
+			    "{\"ok\":true,\"result\":{\"name\":\"r\",\"n\":1,\"what\":2,"
+			    "\"none\":[],"
+			    "\"some\":[{\"name\":\"x\",\"n\":0},{\"name\":\"x\",\"n\":1}],"
+			    "\"words\":[\"last\"]}}\n");
+	begin(ANSWER_JSON, ANSWER_ROOM);
+	record_with_lists(1);
+	answer_error(&a, "no");
+	answer_list(&a, "more", three, 2);
+	assert_string_equal(ended(), "{\"ok\":false,\"error\":\"no\"}\n");
+}
+
+/* However many rows there are, and wherever the room ends: in a row, in a list's head. */
+static void lists_truncated(void **state)
+{
+	unsigned whole = 0, cut = 0;
+	(void)state;
+
+	for (unsigned rows = 60; rows < 120; rows++)
+		for (unsigned form = ANSWER_TEXT; form <= ANSWER_JSON; form++) {
+			begin((enum answer_form)form, ANSWER_LEAST + rows % 7);
+			record_with_lists(rows);
+			(strstr(ended(), "truncated") ? cut++ : whole++);
+			assert_true(string_starts(answered, form == ANSWER_JSON
+								    ? "{\"ok\":true,\"result\":{"
+								    : "name   r"));
+		}
+	assert_true(whole && cut);
+	for (unsigned form = ANSWER_TEXT; form <= ANSWER_JSON; form++) {
+		memset(long_text, 'x', sizeof(long_text));
+		begin((enum answer_form)form, ANSWER_LEAST);
+		answer_record(&a, three, 2, 1);
+		answer_bytes(&a, long_text, 950);
+		answer_bytes(&a, long_text, 950);
+		for (unsigned i = 0; i < 20; i++)
+			answer_list(&a, "list", three, 3);
+		assert_non_null(strstr(ended(), "truncated"));
+		begin((enum answer_form)form, ANSWER_LEAST);
+		answer_record(&a, three, 3, 1);
+		for (unsigned i = 0; i < 3; i++)
+			answer_bytes(&a, long_text, 5000);
+		answer_list(&a, "list", three, 3);
+		assert_non_null(strstr(ended(), form == ANSWER_JSON ? "null,\"trunc" : "(trunc"));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -146,6 +224,8 @@ int main(void)
 		cmocka_unit_test(answer_records),
 		cmocka_unit_test(answer_errors),
 		cmocka_unit_test(answer_truncated),
+		cmocka_unit_test(answer_lists),
+		cmocka_unit_test(lists_truncated),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

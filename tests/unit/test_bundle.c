@@ -157,6 +157,19 @@ static void disks(void **state)
 	assert_true(c.disk[1].is_readonly);
 }
 
+static void host_disk(void **state)
+{
+	(void)state;
+	set_text("/configurations/second/disks/data", "host", "host-0", 7);
+	set_text("/configurations/second/disks/data", "partition", "a label", 8);
+	open_with("");
+	read_vm(1);
+	assert_null(c.disk[0].host);
+	assert_string_equal(c.disk[1].host, "host-0");
+	assert_string_equal(c.disk[1].partition, "a label");
+	assert_true(c.disk[1].is_readonly);
+}
+
 static void refuse_disk(const char *property, const char *value, size_t bytes, enum err e)
 {
 	(void)set_up(NULL);
@@ -181,6 +194,9 @@ static void bad_disks(void **state)
 	refuse_disk("image", "one", 3, ERR_FORMAT);
 	refuse_disk("serial", "x", 1, ERR_FORMAT);
 	refuse_disk("serial", "012345678901234567890", 22, ERR_RANGE);
+	refuse_disk("host", "012345678901234567890", 22, ERR_RANGE);
+	refuse_disk("host", "x", 1, ERR_FORMAT);
+	refuse_disk("partition", "0123456789012345678901234567890123456", 38, ERR_RANGE);
 	(void)set_up(NULL);
 	assert_int_equal(fdt_setprop_u32(tree(), node("/images/two"), "data-size", 0x1001), 0);
 	open_with("");
@@ -190,12 +206,59 @@ static void bad_disks(void **state)
 	for (char name[] = "a"; name[0] < 'a' + VM_DISKS_MAX - 1; name[0]++) {
 		open_with("");
 		assert_int_equal(bundle_read(&b, 1, HARTS, &c), OK);
+		open_with("balloon=on"); /* it takes a place, too */
+		assert_int_equal(bundle_read(&b, 1, HARTS, &c),
+				 c.disks < VM_DEVICES_MAX ? OK : ERR_FULL);
 		n = fdt_add_subnode(tree(), node("/configurations/second/disks"), name);
 		assert_true(n >= 0);
 		assert_int_equal(fdt_setprop_string(tree(), n, "image", "one"), 0);
 	}
 	open_with("");
 	assert_int_equal(bundle_read(&b, 1, HARTS, &c), ERR_FULL);
+}
+
+#define STRINGS(s) s, sizeof(s)
+
+static void ports(void **state)
+{
+	(void)state;
+	open_with("");
+	read_vm(1);
+	assert_false(vm_has_console(&c));
+	set_text("/configurations/second", "ports", STRINGS("agent\0org.example.log-0"));
+	open_with("");
+	read_vm(1);
+	assert_int_equal(c.ports, 2);
+	assert_string_equal(c.port[0], "agent");
+	assert_string_equal(c.port[1], "org.example.log-0");
+	assert_int_equal(c.choices.word[CHOICE_CONSOLE], CONSOLE_OFF);
+	assert_true(vm_has_console(&c));
+	read_vm(0);
+	assert_int_equal(c.ports, 0);
+	set_text("/configurations/first", "virtio-console", STRINGS("on"));
+	open_with("");
+	read_vm(0);
+	assert_true(vm_has_console(&c));
+}
+
+/* As many devices as there are places, or one more. */
+static void places(void **state)
+{
+	(void)state;
+	for (char name[] = "a"; name[0] < 'a' + VM_DISKS_MAX - 2; name[0]++) {
+		int n = fdt_add_subnode(tree(), node("/configurations/second/disks"), name);
+
+		assert_true(n >= 0);
+		assert_int_equal(fdt_setprop_string(tree(), n, "image", "one"), 0);
+	}
+	open_with("");
+	read_vm(1);
+	open_with("balloon=on");
+	assert_int_equal(bundle_read(&b, 1, HARTS, &c), ERR_FULL);
+	set_text("/configurations/second", "ports", STRINGS("one-more"));
+	open_with("");
+	assert_int_equal(bundle_read(&b, 1, HARTS, &c), ERR_FULL);
+	assert_non_null(strstr(fake.text, "devices"));
 }
 
 /* The VMs that start by themselves, in start order, as bits. */
@@ -210,8 +273,6 @@ static unsigned starting(const char *args)
 	}
 	return found;
 }
-
-#define STRINGS(s) s, sizeof(s)
 
 static void who_starts(void **state)
 {
@@ -267,6 +328,15 @@ static void bad_vms(void **state)
 		{ "on-shutdown", STRINGS("stop\0stop") },
 		{ "gstage-mode", STRINGS("sv32x4") },
 		{ "isa-mask", "abc", 3 },
+		{ "virtio-console", STRINGS("maybe") },
+		{ "ports", "abc", 3 },
+		{ "ports", STRINGS("") },
+		{ "ports", STRINGS("a\0") },
+		{ "ports", STRINGS("a b") },
+		{ "ports", STRINGS("-a") },
+		{ "ports", STRINGS("a\0b\0a") },
+		{ "ports", STRINGS("a\0b\0c\0d\0e") },
+		{ "ports", STRINGS("a-name-of-thirty-two-characters-") },
 	};
 
 	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -431,7 +501,10 @@ int main(void)
 		cmocka_unit_test_setup(what_is_not_said, set_up),
 		cmocka_unit_test_setup(shared_files, set_up),
 		cmocka_unit_test_setup(disks, set_up),
+		cmocka_unit_test_setup(host_disk, set_up),
 		cmocka_unit_test_setup(bad_disks, set_up),
+		cmocka_unit_test_setup(ports, set_up),
+		cmocka_unit_test_setup(places, set_up),
 		cmocka_unit_test_setup(who_starts, set_up),
 		cmocka_unit_test_setup(options_win, set_up),
 		cmocka_unit_test_setup(bad_vms, set_up),

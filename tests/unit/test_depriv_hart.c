@@ -158,6 +158,7 @@ static void windows_have_the_guests_table(void **state)
 	fake.csr[CSR_STVEC] = 0x1000;
 	vcpu_load(&v);
 	assert_int_equal(shadow.window_loads, 1);
+	assert_int_equal(shadow.window_arrives, (uint64_t)(uintptr_t)trap_arrive);
 	depriv_prepare(&v);
 	assert_int_equal(shadow.window_entries, 1);
 	depriv_prepare(&v);

@@ -370,6 +370,19 @@ static void model_drop(struct model *m, struct item *row)
 	row->count = 0;
 }
 
+/* By way of a list, and where it is another's turn, of two. */
+static void model_give_back(struct frame_pool *pool, hpa_t at, unsigned count, uint64_t *seed)
+{
+	unsigned first = (unsigned)(random_next(seed) % count);
+	unsigned list = random_next(seed) & 1;
+
+	if (first)
+		frame_set_aside(pool, list, at, first);
+	frame_set_aside(pool, !list, hpa(at.v + first * PAGE_SIZE), count - first);
+	frame_free_aside(pool, 0);
+	frame_free_aside(pool, 1);
+}
+
 static void model_step(struct model *m, uint64_t *seed)
 {
 	static const unsigned counts[] = { 1, 1, 1, 2, 4, 8, FRAMES, 2 * FRAMES };
@@ -386,12 +399,17 @@ static void model_step(struct model *m, uint64_t *seed)
 		frame_free_all(&m->pool[p]);
 		assert_int_equal(m->pool[p].frames, 0);
 	} else if (row->count) {
-		if (row->count > 8)
-			return; /* blocks go back with their pool only */
+		if (row->count > FRAMES)
+			return; /* goes back with its pool only */
 		at = row->at;
 		count = row->count;
 		model_drop(m, row);
-		frame_free(&m->pool[p], at, count);
+		if (count == FRAMES)
+			frame_split(&m->pool[p], at);
+		if (count == FRAMES || random_next(seed) % 2)
+			model_give_back(&m->pool[p], at, count, seed);
+		else
+			frame_free(&m->pool[p], at, count);
 	} else {
 		if (count >= FRAMES && random_next(seed) % 64)
 			return;
@@ -399,6 +417,8 @@ static void model_step(struct model *m, uint64_t *seed)
 			e = frame_alloc_block(&m->pool[p], &at, &zero);
 		else if (count > FRAMES)
 			e = frame_alloc_zero_run(&m->pool[p], count * PAGE_SIZE, &at);
+		else if (count == 1 && random_next(seed) % 2)
+			e = frame_alloc_page(&m->pool[p], &at);
 		else
 			e = frame_alloc_run(&m->pool[p], count, &at);
 		if (e == OK)
@@ -433,6 +453,104 @@ static void against_a_model(void **state)
 	assert_int_equal(frame_free_bytes(), (MODEL_BLOCKS - 1) * MEGAPAGE);
 }
 
+/* A block that is given back in frames, by way of both lists: another pool has it when all are. */
+static void split_and_given_back(void **state)
+{
+	struct frame_pool pool = { .owner = 1 }, other = { .owner = 2 };
+	hpa_t block, at;
+	bool zero;
+	(void)state;
+
+	add_ram(MIB(4), NULL, 0, true); /* one block to give */
+	assert_int_equal(frame_alloc_block(&pool, &block, &zero), OK);
+	dirty(block, MEGAPAGE);
+	frame_split(&pool, block);
+	assert_int_equal(pool.frames, FRAMES);
+	assert_int_equal(frame_alloc(&pool, &at), ERR_NOMEM);
+	for (unsigned i = 0; i < FRAMES; i += 2)
+		frame_set_aside(&pool, i / 2 % 2, hpa(block.v + i * PAGE_SIZE), 2);
+	assert_int_equal(pool.frames, FRAMES);
+	assert_int_equal(frame_alloc(&pool, &at), ERR_NOMEM);
+	assert_true(is_filled(block, MEGAPAGE, 0xa5)); /* who still has a pointer finds what was there */
+
+	frame_free_aside(&pool, 1);
+	assert_int_equal(pool.frames, FRAMES / 2);
+	assert_int_equal(frame_alloc(&other, &at), ERR_NOMEM);
+	assert_int_equal(frame_alloc(&pool, &at), OK);
+	assert_true(is_filled(at, PAGE_SIZE, 0));
+	frame_free_aside(&pool, 1);
+	frame_free_aside(&pool, 0);
+	assert_int_equal(pool.frames, 1);
+	assert_int_equal(frame_free_bytes(), 0);
+	frame_free(&pool, at, 1);
+	assert_int_equal(frame_free_bytes(), MEGAPAGE);
+	assert_int_equal(frame_alloc_block(&other, &at, &zero), OK);
+	assert_false(zero);
+}
+
+/* Tables don't go where a block is being given back, if there is another place; pages do. */
+static void split_blocks_are_spared(void **state)
+{
+	struct frame_pool pool = { .owner = 1 };
+	hpa_t block, at;
+	bool zero;
+	(void)state;
+
+	add_ram(MIB(6), NULL, 0, true); /* two */
+	assert_int_equal(frame_alloc_block(&pool, &block, &zero), OK);
+	frame_split(&pool, block);
+	frame_set_aside(&pool, 0, block, 4);
+	frame_free_aside(&pool, 0);
+	for (unsigned i = 0; i < FRAMES; i++) {
+		assert_int_equal(frame_alloc(&pool, &at), OK);
+		assert_false(range_holds(block.v, MEGAPAGE, at.v, PAGE_SIZE));
+	}
+	assert_int_equal(frame_alloc_page(&pool, &at), OK);
+	assert_int_equal(at.v, block.v);
+	assert_int_equal(frame_alloc_run(&pool, 2, &at), OK);
+	assert_int_equal(at.v, block.v + 2 * PAGE_SIZE);
+	assert_int_equal(frame_alloc(&pool, &at), OK);
+	assert_int_equal(frame_alloc(&pool, &at), ERR_NOMEM);
+}
+
+/* What is on a list goes with the pool, and the block is nobody's then. */
+static void pool_ends_with_frames_aside(void **state)
+{
+	struct frame_pool pool = { .owner = 1 }, other = { .owner = 2 };
+	hpa_t block, at;
+	bool zero;
+	(void)state;
+
+	add_ram(MIB(4), NULL, 0, true);
+	assert_int_equal(frame_alloc_block(&pool, &block, &zero), OK);
+	frame_split(&pool, block);
+	frame_set_aside(&pool, 0, block, 100);
+	frame_free_all(&pool);
+	assert_int_equal(frame_alloc(&other, &at), OK);
+	frame_free_aside(&pool, 0);
+	frame_free_aside(&other, 0);
+	assert_int_equal(other.frames, 1);
+	assert_int_equal(pool.frames, 0);
+}
+
+static void wrong_split_panics(void **state)
+{
+	struct frame_pool pool = { .owner = 1 }, other = { .owner = 2 };
+	hpa_t block, at;
+	bool zero;
+	(void)state;
+
+	add_ram(MIB(8), NULL, 0, true);
+	assert_int_equal(frame_alloc_block(&pool, &block, &zero), OK);
+	assert_int_equal(frame_alloc(&pool, &at), OK);
+	assert_int_equal(FAKE_STATUS(frame_split(&other, block)), 70);
+	assert_int_equal(FAKE_STATUS(frame_split(&pool, at)), 70);
+	assert_int_equal(FAKE_STATUS(frame_set_aside(&pool, 0, block, 1)), 70);
+	assert_int_equal(FAKE_STATUS(frame_set_aside(&pool, 0, at, 2)), 70);
+	frame_split(&pool, block);
+	assert_int_equal(FAKE_STATUS(frame_split(&pool, block)), 70);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -448,6 +566,10 @@ int main(void)
 		cmocka_unit_test_setup(unaligned_ram, set_up),
 		cmocka_unit_test_setup(pools_are_apart, set_up),
 		cmocka_unit_test_setup(wrong_free_panics, set_up),
+		cmocka_unit_test_setup(split_and_given_back, set_up),
+		cmocka_unit_test_setup(split_blocks_are_spared, set_up),
+		cmocka_unit_test_setup(pool_ends_with_frames_aside, set_up),
+		cmocka_unit_test_setup(wrong_split_panics, set_up),
 		cmocka_unit_test_setup(against_a_model, set_up),
 	};
 

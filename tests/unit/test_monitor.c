@@ -68,6 +68,20 @@ static void bad_arguments(void **state)
 		{ "exits a o", "usage: exits [VM] [on|off|reset]" },
 		{ "exits a on|off", "usage: exits [VM] [on|off|reset]" },
 		{ "mem x", "usage: mem" },
+		{ "vm balloon a", "usage: vm balloon VM SIZE" },
+		{ "vm balloon a 128", "\"128\" isn't a size like 128M or 1G; "
+				      "usage: vm balloon VM SIZE" },
+		{ "vm balloon a 0M", "\"0M\" isn't a size like 128M or 1G; "
+				     "usage: vm balloon VM SIZE" },
+		{ "vm balloon a -1M", "\"-1M\" isn't a size like 128M or 1G; "
+				      "usage: vm balloon VM SIZE" },
+		{ "vm balloon a 1MB", "\"1MB\" isn't a size like 128M or 1G; "
+				      "usage: vm balloon VM SIZE" },
+		{ "vm balloon a 12345678M", "\"12345678M\" isn't a size like 128M or 1G; "
+					    "usage: vm balloon VM SIZE" },
+		{ "vm balloon b 1M", "\"b\" isn't the name of a VM; usage: vm balloon VM SIZE" },
+		{ "vm balloon a 32M", "a has no balloon: its description says balloon = \"on\" for "
+				      "one" },
 		{ "quit 256", "\"256\" isn't a number from 0 to 255; usage: quit [STATUS]" },
 		{ "quit -1", "\"-1\" isn't a number from 0 to 255; usage: quit [STATUS]" },
 		{ "quit 1x", "\"1x\" isn't a number from 0 to 255; usage: quit [STATUS]" },
@@ -139,16 +153,18 @@ static void lists(void **state)
 	assert_string_equal(run("harts"), "hart    id  runs               load    switches\n"
 					  "   0     0  a.0                 0.0           3\n"
 					  "   1     0  -                   0.0           3\n");
-	assert_non_null(strstr(run("vm show lin.ux"), "\nshadows       trap\n"));
-	assert_non_null(strstr(run("vm show a"), "\nshadows       none\n"));
+	/* What its description says, before there are any shadows, too. */
+	vms[2]->config.choices.word[CHOICE_SHADOW_POLICY] = SHADOW_NONE;
+	assert_non_null(strstr(run("vm show lin.ux"), "\nshadows       none\n"));
+	assert_non_null(strstr(run("vm show a"), "\nshadows       -\n"));
 	assert_non_null(strstr(run("mem"), "\n(gnomon)"));
 	assert_non_null(strstr(run("version"), "gnomon   0.4\n"));
 	assert_non_null(strstr(run("help"), "\nvcpu regs VM[.N] "));
 	assert_string_equal(run("help vm st"), "error: no command begins with \"vm st\"; "
 					       "`help` lists them\n");
 	assert_string_equal(run("help vm stop"),
-			    "usage                               help\n"
-			    "vm stop VM                          cut its power\n");
+			    "usage                                     help\n"
+			    "vm stop VM                                cut its power\n");
 	run("log");
 	assert_false(a.is_error);
 	memset(vms, 0, sizeof(vms));
@@ -177,6 +193,38 @@ static void registers(void **state)
 	assert_non_null(strstr(run_in(ANSWER_JSON, "vcpu regs a"), "\"satp\":\"0x3\"}"));
 	assert_string_equal(run("vcpu regs lin"), "error: \"lin\" isn't a VM's name, or VM.N for "
 						  "its vcpu N; usage: vcpu regs VM[.N]\n");
+}
+
+static void translations(void **state)
+{
+	static const struct frame_range ram = { UINT64_C(0x80000000), MIB(32) };
+	struct vm *vm = vms[2];
+	bool changed;
+	(void)state;
+
+	assert_string_equal(run("xlate a 0"), "error: a is stopped: it has no memory\n");
+	assert_string_equal(run("xlate a 0x1z"),
+			    "error: \"0x1z\" isn't an address in hexadecimal; usage: xlate VM[.N] "
+			    "GVA [r|w|x] [user|kernel]\n");
+	fake_ram(ram.base, ram.bytes);
+	assert_int_equal(frame_add_ram(ram, NULL, 0, true), OK);
+	vm->pool.owner = 7;
+	assert_int_equal(gstage_init(&vm->gstage, &gstage_modes[GSTAGE_SV39X4], &vm->pool,
+				     gpa(ram.base), MIB(4)),
+			 OK);
+	vm->vcpus[1]->gstage = &vm->gstage;
+	vm->vcpus[1]->shadow = &vm->shadow;
+	assert_int_equal(gstage_touch(&vm->gstage, gpa(ram.base), ACCESS_STORE, &changed), OK);
+	run("xlate lin.ux.1 80000123 w user");
+	assert_non_null(strstr(answered, "\n  1  G          2  0000000080000123      2  "));
+	assert_non_null(strstr(answered, "  da-u xwrv  "));
+	assert_non_null(strstr(answered, "rwx\nvm            lin.ux\n"));
+	assert_non_null(strstr(answered, "\naccess        store\nmode          user\n"));
+	assert_non_null(strstr(answered, "\nbytes         2097152\n"));
+	assert_non_null(strstr(answered, "\nshadow        why none yet: the vcpu has no root "));
+	run_in(ANSWER_JSON, "xlate lin.ux.1 ffffffffffffffff x");
+	assert_non_null(strstr(answered, "\"result\":[],\"about\":{\"vm\":\"lin.ux\",\"vcpu\":1,"));
+	assert_non_null(strstr(answered, "\"works\":false,\"cause\":1,\"gpa\":null,"));
 }
 
 /* Every name that the longest VM of a bundle can have, and every VM there can be. */
@@ -247,7 +295,7 @@ static void exits_counted(void **state)
 	assert_string_equal(run("exits lin.ux on"), "");
 	assert_true(latency_is_on(v));
 	assert_false(latency_is_on(&played.vcpu[0][0]));
-	assert_int_equal(v->requests, VCPU_REQ_VECTOR);
+	assert_int_equal(v->requests, VCPU_REQ_WATCH);
 	latency_enter(v, 5); /* it wasn't away */
 	latency_leave(v, EXIT_ROW(CAUSE_ECALL_VS, 0), 100);
 	latency_enter(v, 100);
@@ -277,7 +325,9 @@ static void completion(void **state)
 	static const struct {
 		const char *line, *common, *list;
 	} rows[] = {
-		{ "", "", "vm  vcpu  mem  top  exits  harts  help  log  version  quit" },
+		{ "", "",
+		  "vm  vcpu  xlate  map  mem  top  exits  harts  nets  trace  step  break  help  log  "
+		  "version  quit" },
 		{ "v", "", "vm  vcpu  version" },
 		{ "vc", "pu ", "vcpu" },
 		{ "vm s", "", "show  start  stop" },
@@ -298,6 +348,9 @@ static void completion(void **state)
 		{ "exits o", "", "on  off" },
 		{ "exits a r", "eset ", "reset" },
 		{ "exits on ", "", "" },
+		{ "trace ", "", "read  a  lin.ux" },
+		{ "trace a o", "", "on  off" },
+		{ "trace a on f", "", "fault  fill  fence" },
 		{ "top ", "once ", "once" },
 		{ "quit ", "", "" },
 		{ "help", " ", "help" },
@@ -516,6 +569,36 @@ static void control_quit(void **state)
 	assert_int_equal(FAKE_STATUS(control_says("@1 quit 7\n")), 7);
 }
 
+/* ---- devices ---- */
+
+static void balloon(void **state)
+{
+	struct board *board = &played.vm[0].board;
+	(void)state;
+
+	virtio_balloon_attach(board, 2, &played.vm[0].gstage, MIB(64));
+	virtio_reset(board);
+	assert_string_equal(run("vm balloon a 16M"), "");
+	assert_int_equal(board->virtio[2].balloon.config.num_pages, MIB(48) / PAGE_SIZE);
+	board->virtio[2].balloon.config.actual = 512;
+	board->virtio[2].stats.notifications = 7;
+	assert_non_null(strstr(run("vm show a"),
+			       "\nplace  kind     status          features  notified      irqs    chains"
+			       "    bytes_in   bytes_out  counts\n"
+			       "    2  balloon       0  0000000000000000         7         0         0"
+			       "           0           0  target 16384, actual 63488, inflated 0, "
+			       "reported 0\n"
+			       "place  queue   size  state   popped  pushed  in_flight\n"
+			       "    2      0    256  off          0       0          0\n"));
+	assert_non_null(strstr(run_in(ANSWER_JSON, "vm show a"),
+			       ",\"counts\":{\"target\":16384,\"actual\":63488,\"inflated\":0,"
+			       "\"reported\":0}}],\"queues\":[{\"place\":2,\"queue\":0,"));
+	assert_non_null(strstr(run_in(ANSWER_JSON, "mem"),
+			       "\"may_use_kib\":65536,\"balloon_kib\":2048,\"returned_kib\":0}"));
+	assert_string_equal(run("vm balloon a 1G"), "");
+	assert_int_equal(board->virtio[2].balloon.config.num_pages, 0);
+}
+
 /* ---- tables ---- */
 
 /* Each command is found by its name, and says something of itself. */
@@ -526,11 +609,11 @@ static void every_command(void **state)
 	(void)state;
 
 	for (; (c = command_at(n)) != NULL; n++) {
-		assert_true(strlen(c->usage) <= 34);
+		assert_true(strlen(c->usage) <= 40);
 		assert_true(strlen(c->help) > 0 && strlen(c->usage) + strlen(c->help) < 100);
 		assert_non_null(c->run);
 	}
-	assert_int_equal(n, 19);
+	assert_int_equal(n, 28);
 }
 
 int main(void)
@@ -540,6 +623,7 @@ int main(void)
 		cmocka_unit_test_setup(life_cycle, set_up),
 		cmocka_unit_test_setup(lists, set_up),
 		cmocka_unit_test_setup(registers, set_up),
+		cmocka_unit_test_setup(translations, set_up),
 		cmocka_unit_test_setup(many_vms, set_up),
 		cmocka_unit_test_setup(rates, set_up),
 		cmocka_unit_test_setup(exits_counted, set_up),
@@ -553,6 +637,7 @@ int main(void)
 		cmocka_unit_test_setup(control_is_slow, start_monitor),
 		cmocka_unit_test_setup(control_comes_and_goes, start_monitor),
 		cmocka_unit_test_setup(control_quit, start_monitor),
+		cmocka_unit_test_setup(balloon, set_up),
 		cmocka_unit_test_setup(every_command, set_up),
 	};
 

@@ -392,6 +392,86 @@ static void test_input(void **state)
 	assert_true(dev_give(6, "x", 1));
 }
 
+/* By who uses a port alone: no copies. */
+static void test_in_place(void **state)
+{
+	struct serial *s = open_port("alone");
+	uint8_t got[TX_BYTES];
+	uint16_t id;
+	size_t n;
+	char *to;
+
+	(void)state;
+	to = serial_room(s, &n);
+	assert_non_null(to);
+	assert_int_equal(n, TX_BYTES);
+	memcpy(to, "direct", 6);
+	serial_send(s, 0);
+	assert_int_equal(dev_fetch(7, got, &id), 0);
+	serial_send(s, 6);
+	assert_null(serial_room(s, &n));
+	assert_int_equal(n, 0);
+	assert_int_equal(dev_fetch(7, got, &id), 6);
+	assert_memory_equal(got, "direct", 6);
+	dev_used(7, id, 0);
+	interrupt();
+	assert_non_null(serial_room(s, &n));
+	(void)serial_input(s, &n);
+	assert_int_equal(n, 0);
+	assert_true(dev_give(6, "abcdefg", 7));
+	interrupt();
+	assert_memory_equal(serial_input(s, &n), "abcdefg", 7);
+	assert_int_equal(n, 7);
+	serial_pass(s, 3);
+	assert_memory_equal(serial_input(s, &n), "defg", 4);
+	assert_int_equal(n, 4);
+	assert_false(dev_give(6, "too early", 9));
+	serial_pass(s, 4);
+	assert_true(dev_give(6, "x", 1));
+	dev_says(2, PORT_REMOVE, 0, "");
+	interrupt();
+	assert_null(serial_room(s, &n));
+	serial_send(s, 1);
+	assert_int_equal(dev_fetch(7, got, &id), 0);
+}
+
+/* Who left may be back before anybody looked. */
+static void test_closed(void **state)
+{
+	struct serial *s = open_port("door");
+
+	(void)state;
+	assert_false(serial_take_closed(s));
+	dev_says(2, PORT_OPEN, 0, "");
+	dev_says(2, PORT_OPEN, 1, "");
+	interrupt();
+	assert_true(serial_is_open(s));
+	assert_true(serial_take_closed(s));
+	assert_false(serial_take_closed(s));
+}
+
+static void test_listeners(void **state)
+{
+	struct serial_listener a = { .owner = &a }, b = { .owner = &b };
+
+	(void)state;
+	assert_null(serial_next_owner());
+	serial_listen(&a);
+	serial_listen(&b);
+	for (unsigned round = 0; round < 3; round++) {
+		assert_ptr_equal(serial_next_owner(), &b);
+		assert_ptr_equal(serial_next_owner(), &a);
+		assert_null(serial_next_owner());
+	}
+	assert_ptr_equal(serial_next_owner(), &b);
+	serial_ignore(&a);
+	assert_null(serial_next_owner());
+	serial_listen(&a);
+	serial_ignore(&b);
+	assert_ptr_equal(serial_next_owner(), &a);
+	assert_null(serial_next_owner());
+}
+
 /* Numbers, lengths, messages that make no sense. */
 static void test_what_the_device_says_is_checked(void **state)
 {
@@ -499,6 +579,9 @@ int main(void)
 		cmocka_unit_test_setup(test_ports_come_and_go, set_up),
 		cmocka_unit_test_setup(test_output, set_up),
 		cmocka_unit_test_setup(test_input, set_up),
+		cmocka_unit_test_setup(test_in_place, set_up),
+		cmocka_unit_test_setup(test_closed, set_up),
+		cmocka_unit_test_setup(test_listeners, set_up),
 		cmocka_unit_test_setup(test_what_the_device_says_is_checked, set_up),
 		cmocka_unit_test_setup(test_chains, set_up),
 		cmocka_unit_test_setup(test_alarm, set_up),

@@ -310,7 +310,7 @@ static void window_moves(void **state)
 		put(TABLE(1), PT_ENTRIES - 1, pte_make(RAM + MIB(4), RWX));
 		for (unsigned i = 0; i < PT_ENTRIES; i++)
 			put(ROOT, i, pte_make(TABLE(1), PTE_V));
-		shadow_window_load(&view, 1, 2);
+		shadow_window_load(&view, 2);
 		shadow_satp(&shadow, &view, &r);
 		shadow_window_enter(&view, &r);
 		for (unsigned n = 0; n < 3 * PT_ENTRIES; n++) {
@@ -346,7 +346,7 @@ static void window_is_out_of_reach(void **state)
 	(void)state;
 
 	begin(HOST_SV39, SHADOW_LAZY);
-	shadow_window_load(&view, 1, 2);
+	shadow_window_load(&view, 2);
 	shadow_satp(&shadow, &view, &bare_regime);
 	shadow_window_enter(&view, &bare_regime);
 	for (unsigned n = 0; n < 600; n++) {

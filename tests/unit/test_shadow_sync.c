@@ -390,7 +390,7 @@ static void copy_on_write(void **state)
 {
 	(void)state;
 
-	for (unsigned i = 0; i < 2 * SHADOW_POLICIES; i++) {
+	for (unsigned i = 0; i < 2 * SHADOW_CACHING; i++) {
 		enum shadow_policy policy = (enum shadow_policy)(i / 2);
 		uint64_t offset = i % 2 ? KIB(4) : 0; /* by 4 KiB, or by 2 MiB */
 		struct regime r = kernel(ATP_MODE_SV39), u = user(ATP_MODE_SV39);
@@ -455,23 +455,59 @@ static void tables_in_the_bundle(void **state)
 	}
 }
 
-/* Where code lies, as the hardware finds it. */
+/* What lies where code is fetched from, as the hardware finds it. */
 static void code(void **state)
 {
 	struct regime r = with_all_mapped(SHADOW_TRAP);
 	(void)state;
 
 	map_small(0, pte_make(RAM + MIB(4), RX));
-	assert_null(shadow_code(&shadow, &view, &r, gva(0x124)).original);
+	put(RAM + MIB(4), 0x120 / 8, UINT64_C(0x1234567800000000));
+	put(RAM + MIB(4), 0xff8 / 8, UINT64_C(0xabcd000000000000));
+	assert_false(shadow_code(&shadow, &view, &r, gva(0x124)).is_mapped);
 	reaches(&r, 0x124, ACCESS_FETCH, RAM + MIB(4) + 0x124);
-	assert_ptr_equal(shadow_code(&shadow, &view, &r, gva(0x124)).original,
-			 phys_pointer(gstage_lookup(&gs, gpa(RAM + MIB(4) + 0x124)).to));
+	assert_int_equal(shadow_code(&shadow, &view, &r, gva(0x124)).bits, 0x12345678);
+	assert_int_equal(shadow_code(&shadow, &view, &r, gva(0x124)).at.v, RAM + MIB(4) + 0x124);
+	assert_int_equal(shadow_code(&shadow, &view, &r, gva(0xffe)).bits, 0xabcd);
 	assert_false(shadow_code(&shadow, &view, &r, gva(0x124)).is_copy);
-	reaches(&r, ALIAS(RAM + MIB(5) + 0x126), ACCESS_FETCH, RAM + MIB(5) + 0x126);
-	assert_ptr_equal(shadow_code(&shadow, &view, &r, gva(ALIAS(RAM + MIB(5) + 0x126))).original,
-			 phys_pointer(gstage_lookup(&gs, gpa(RAM + MIB(5) + 0x126)).to));
-	assert_null(shadow_code(&shadow, &view, &r, gva(GIB(100))).original);
+	reaches(&r, ALIAS(RAM + MIB(4) + 0x126), ACCESS_FETCH, RAM + MIB(4) + 0x126);
+	assert_int_equal(shadow_code(&shadow, &view, &r, gva(ALIAS(RAM + MIB(4) + 0x126))).bits,
+			 0x1234);
+	assert_false(shadow_code(&shadow, &view, &r, gva(GIB(100))).is_mapped);
 	check_state();
+}
+
+/* What is shown of an entry: whether the guest's tables still say what it was made from. */
+static void looks(void **state)
+{
+	static const struct {
+		unsigned table; /* TABLE() that changes; .to is what its entry 0 becomes */
+		pte_t to;
+		bool is_old;
+	} rows[] = {
+		{ 2, BITS((RAM + MIB(6)) >> PAGE_SHIFT, PTE_PPN_SHIFT) | RW, true },
+		{ 2, 0, true },
+		{ 2, BITS((RAM + MIB(4)) >> PAGE_SHIFT, PTE_PPN_SHIFT) | RW, false },
+		{ 2, BITS((RAM + MIB(4)) >> PAGE_SHIFT, PTE_PPN_SHIFT) | (RW & ~PTE_D), true },
+		{ 1, BITS(TABLE(3) >> PAGE_SHIFT, PTE_PPN_SHIFT) | PTE_V, true },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct regime r = with_all_mapped(SHADOW_LAZY);
+		struct shadow_seen seen = shadow_look(&shadow, &view, &r, gva(0));
+
+		assert_false(seen.entry || seen.is_old);
+		reaches(&r, 0, ACCESS_STORE, RAM + MIB(4));
+		seen = shadow_look(&shadow, &view, &r, gva(0));
+		assert_true(seen.has_root && seen.is_leaf && !seen.is_old && !seen.is_state);
+		put(TABLE(rows[i].table), 0, rows[i].to);
+		seen = shadow_look(&shadow, &view, &r, gva(0));
+		assert_true(seen.is_leaf && seen.is_old == rows[i].is_old);
+		shadow_fence(&shadow, NULL, NULL);
+		seen = shadow_look(&shadow, &view, &r, gva(0));
+		assert_true(!seen.is_old && seen.is_leaf != rows[i].is_old);
+	}
 }
 
 int main(void)
@@ -490,6 +526,7 @@ int main(void)
 		cmocka_unit_test_setup(copy_on_write, set_up),
 		cmocka_unit_test_setup(tables_in_the_bundle, set_up),
 		cmocka_unit_test_setup(code, set_up),
+		cmocka_unit_test_setup(looks, set_up),
 	};
 
 	return RUN_ON_BOTH_HOSTS(tests);

@@ -117,7 +117,7 @@ static void features(void **state)
 static void queues(void **state)
 {
 	(void)state;
-	assert_int_equal(get(RNG, QUEUE_MAX), 128);
+	assert_int_equal(get(RNG, QUEUE_MAX), 256);
 	put(RNG, QUEUE_SEL, 1);
 	assert_int_equal(get(RNG, QUEUE_MAX), 0);
 	put(RNG, QUEUE_READY, 1);
@@ -140,7 +140,7 @@ static void queues(void **state)
 	put(RNG, QUEUE_SIZE, 0);
 	put(RNG, QUEUE_SIZE, 256);
 	put(RNG, QUEUE_SIZE, 65536 + 8);
-	assert_int_equal(board.virtio[RNG].queue[0].size, 128);
+	assert_int_equal(board.virtio[RNG].queue[0].size, 256);
 	put(RNG, QUEUE_READY, 1); /* at address 0 */
 	assert_int_equal(get(RNG, QUEUE_READY), 0);
 }

@@ -146,7 +146,7 @@ static void configuration(void **state)
 	assert_int_equal(get_wide(DISK, CONFIG, 8), SECTORS);
 	assert_int_equal(get_wide(DISK, CONFIG + 20, 2), 512);
 	assert_int_equal(get_wide(DISK, CONFIG + 21, 1), 2);
-	assert_int_equal(get(DISK, CONFIG + 12), 126);
+	assert_int_equal(get(DISK, CONFIG + 12), 224);
 	assert_int_equal(get(DISK, CONFIG + 64), 0);
 	assert_int_equal(put(DISK, CONFIG, 1), MMIO_OK);
 	assert_int_equal(get(DISK, CONFIG), SECTORS);
@@ -328,6 +328,26 @@ static void framing(void **state)
 	assert_int_equal(used_bytes(), 1025);
 }
 
+/* As many as the configuration says; one more is refused. */
+static void segments(void **state)
+{
+	unsigned most = get(DISK, CONFIG + 12);
+	(void)state;
+
+	start(DISK, 0, 2 * SIZE);
+	served = 0;
+	put_header(IN, 0);
+	put_desc(DESC, 0, HEADER, 16, NEXT, 1);
+	for (unsigned i = 1; i <= most + 1; i++)
+		put_desc(DESC, i, DATA + 512 * i, 512, NEXT | WRITE, i + 1);
+	put_desc(DESC, most + 1, STATUS_AT, 1, WRITE, 0);
+	assert_int_equal(go(), S_OK);
+	assert_int_equal(used_bytes(), 512 * most + 1);
+	put_desc(DESC, most + 1, DATA, 512, NEXT | WRITE, most + 2);
+	put_desc(DESC, most + 2, STATUS_AT, 1, WRITE, 0);
+	assert_int_equal(go(), S_IOERR);
+}
+
 static void expect_reset_needed(void)
 {
 	(void)go();
@@ -395,6 +415,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(memory, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(without_memory, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(framing, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(segments, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(no_request_at_all, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(at_random, set_up, tear_down),
 	};

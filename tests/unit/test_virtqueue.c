@@ -290,6 +290,28 @@ static void bytes_of_chains(void **state)
 	assert_memory_equal(text, "VW\0XYZ", 7);
 }
 
+/* A chain that isn't through yet comes again, and nothing else has happened. */
+static void put_back(void **state)
+{
+	(void)state;
+	put_desc(DESC, 0, BUFFERS, 10, 0, 0);
+	put_desc(DESC, 1, BUFFERS, 11, 0, 0);
+	offer(SIZE, 0, 0);
+	offer(SIZE, 1, 1);
+	for (unsigned i = 0; i < 3 * SIZE; i++) {
+		expect_chain(0, 1, 1);
+		virtqueue_put_back(&q);
+	}
+	expect_chain(0, 1, 1);
+	expect_chain(1, 1, 1);
+	virtqueue_put_back(&q);
+	assert_true(virtqueue_arm(&q));
+	assert_int_equal(get16(USED + 2), 0);
+	q.taken = 7;
+	virtqueue_reset(&q, &gs, SIZE);
+	assert_int_equal(q.taken, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -304,6 +326,7 @@ int main(void)
 		cmocka_unit_test_setup(many, set_up),
 		cmocka_unit_test_setup(interrupts, set_up),
 		cmocka_unit_test_setup(notifications, set_up),
+		cmocka_unit_test_setup(put_back, set_up),
 		cmocka_unit_test_setup(bytes_of_chains, set_up),
 	};
 

@@ -12,7 +12,7 @@ import tempfile
 
 from launcher.common import BUNDLE_ALIGN, bad_file, tool
 from launcher.descriptions import CHOICES, attribute
-from launcher.disks import disk_bytes
+from launcher.disks import disk_bytes, host_disks
 from launcher.kernels import check_fit
 
 
@@ -34,7 +34,8 @@ def fit_source(description, nodes):
     for vm in description.vms.values():
         lines += [f"{vm.name} {{"]
         lines += [f"{key} = {value};" for key, value in fit_properties(vm, nodes) if value]
-        lines += [*fit_disks(vm, nodes), "};"]
+        lines += [*fit_disks(vm, nodes, host_disks(description.vms.values())), *fit_nets(vm),
+                  "};"]
     return "\n".join(lines + ["};", "};", ""])
 
 
@@ -52,23 +53,44 @@ def fit_properties(vm, nodes):
     yield "gstage-mode", quote(vm.gstage_mode) if vm.gstage_mode else ""
     yield "isa-mask", ", ".join(map(quote, vm.isa_mask or []))
     yield "sbi-mask", ", ".join(map(quote, vm.sbi_mask or []))
+    yield "ports", ", ".join(quote(port.name) for port in vm.ports)
     for name in CHOICES:
         word = getattr(vm, attribute(name))
         yield name, quote(word) if word else ""
 
 
-def fit_disks(vm, nodes):
+def fit_disks(vm, nodes, hosts):
     """A VM's disks in a bundle, as lines of device-tree source."""
     if not vm.disks:
         return
     yield "disks {"
     for index, disk in enumerate(vm.disks):
         yield f"disk-{index} {{"
-        yield f'image = {quote(nodes["filesystem", os.path.realpath(disk.file)])};'
+        path = os.path.realpath(disk.file)
+        yield (f"host = {quote(hosts[path])};" if disk.host
+               else f'image = {quote(nodes["filesystem", path])};')
+        if disk.partition:
+            yield f"partition = {quote(disk.partition)};"
         if disk.serial:
             yield f"serial = {quote(disk.serial)};"
         if disk.readonly:
             yield "readonly;"
+        yield "};"
+    yield "};"
+
+
+def fit_nets(vm):
+    """A VM's nets in a bundle, likewise."""
+    if not vm.nets:
+        return
+    yield "nets {"
+    for index, net in enumerate(vm.nets):
+        yield f"net-{index} {{"
+        yield f"mac = [{net.mac.replace(':', ' ')}];"
+        for said, flag in ((net.isolated, "isolated"), (net.private, "private"),
+                           (net.any_mac, "any-mac")):
+            if said:
+                yield f"{flag};"
         yield "};"
     yield "};"
 
@@ -83,6 +105,8 @@ def make_bundle(description, out):
             nodes.setdefault(("ramdisk", os.path.realpath(vm.initrd)), f"initrd-{len(nodes)}")
         for disk in vm.disks:
             disk_bytes(disk)
+            if disk.host:
+                continue
             nodes.setdefault(("filesystem", os.path.realpath(disk.file)), f"disk-{len(nodes)}")
     mkimage = tool("mkimage", "u-boot-tools")
     tool("dtc", "device-tree-compiler")  # mkimage runs it

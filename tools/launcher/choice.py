@@ -7,11 +7,14 @@ Read next: descriptions.py.
 from launcher.common import KIB, MAX_VCPUS, MIB, Failure, bad_file
 from launcher.descriptions import (CHOICES, VM_NAME, Description, Vm, attribute, check_masks,
                                    read_description)
-from launcher.disks import MAX_DISKS
+from launcher.disks import MAX_DISKS, check_places
+from launcher.nets import option_net, set_addresses
 from launcher.options import names
+from launcher.ports import check_ports
 
 EMBEDDED_REFUSES = ("vm", "kernel", "initrd", "vcpus", "memory", "gstage_mode", "isa_mask",
                     "sbi_mask", "weight", "affinity")
+DEVICES = ("disk", "net", "forward", "port")
 VM_OPTIONS = EMBEDDED_REFUSES[1:] + tuple(map(attribute, CHOICES))
 
 
@@ -22,7 +25,7 @@ def option(name):
 
 def refuse_for_embedded(args):
     """An embedded guest's description is part of Gnomon; options that would change it can't."""
-    for name in (*EMBEDDED_REFUSES, "append", "disk"):
+    for name in (*EMBEDDED_REFUSES, "append", *DEVICES):
         if getattr(args, name) is not None:
             raise Failure(2, f"{option(name)} has no effect on the embedded guest"
                              f" {args.guest}, whose vcpus are the machine's --harts; to change"
@@ -38,8 +41,11 @@ def override(vm, args):
     if args.append is not None:
         vm.bootargs = args.append
     vm.disks += args.disk or []
+    vm.ports += args.port or []
     if len(vm.disks) > MAX_DISKS:
         raise bad_file(f"VM {vm.name}: {len(vm.disks)} disks; there can be {MAX_DISKS}")
+    if args.net or args.forward:
+        option_net(vm, args.forward)
 
 
 def find_vms(args, wanted, vms):
@@ -51,7 +57,7 @@ def find_vms(args, wanted, vms):
 
 def options_vm(args, found):
     """The VM that the options of the command line are about; None: there are none."""
-    given = [name for name in (*VM_OPTIONS, "append", "disk")
+    given = [name for name in (*VM_OPTIONS, "append", *DEVICES)
              if getattr(args, name) is not None]
     starting = found.starting()
     if args.vm:
@@ -89,6 +95,7 @@ def choose_vms(args):
         override(vm, args)
     for vm in found.vms.values():
         complete(vm)
+    set_addresses(found.vms.values())
     return found
 
 
@@ -102,6 +109,8 @@ def complete(vm):
     if not 1 <= vm.vcpus <= MAX_VCPUS:
         raise bad_file(f"VM {vm.name}: {vm.vcpus} vcpus; there can be 1 to {MAX_VCPUS}")
     check_masks(vm)
+    check_ports(vm)
+    check_places(vm)
 
 
 def starting_vms(found):

@@ -114,6 +114,26 @@ def shown(result):
         yield printable(result).rstrip("\n")
 
 
+def parsed(path, answer):
+    """An answer as what it says."""
+    try:
+        told = json.loads(answer)
+        return {"result": None, "about": None, "error": None, **told, "ok": bool(told["ok"])}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise Failure(1, f"{path}: no answer of Gnomon's: {printable(answer[:100].strip())}") from None
+
+
+def answered(path, line, limit):
+    """What the monitor answers to a command that must succeed."""
+    answer = ask(path, line, limit)
+    if answer is None:
+        raise Failure(1, f"{path}: the machine ended before it answered")
+    told = parsed(path, answer)
+    if not told["ok"]:
+        raise Failure(1, printable(told["error"]))
+    return told
+
+
 def command_ctl(args):
     line = " ".join(args.words)
     if not line.isprintable():
@@ -124,16 +144,12 @@ def command_ctl(args):
         if args.words[0] == "quit":
             return OK
         raise Failure(1, f"{path}: the machine ended before it answered")
-    try:
-        told = json.loads(answer)
-        good, result = told["ok"], told.get("result")
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise Failure(1, f"{path}: no answer of Gnomon's: {printable(answer[:100].strip())}") from None
+    told = parsed(path, answer)
     if args.json:
         sys.stdout.write(answer)
-    elif good:
-        for line in shown(result):
+    elif told["ok"]:
+        for line in [*shown(told["result"]), *shown(told["about"])]:
             print(line)
     else:
-        raise Failure(1, printable(told.get("error")))
-    return OK if good else 1
+        raise Failure(1, printable(told["error"]))
+    return OK if told["ok"] else 1

@@ -4,6 +4,7 @@ Its one invariant: a VM that is returned has a name, a kernel and nothing that i
 Read next: bundles.py (the same properties on their way to the hypervisor).
 """
 
+import argparse
 import os
 import pathlib
 import re
@@ -12,7 +13,10 @@ import struct
 import subprocess
 
 from launcher.common import BUILD, MAX_HARTS, MAX_VMS, MAX_WEIGHT, bad_file, round_up, tool
-from launcher.disks import MAX_DISKS, MAX_SERIAL, Disk
+from launcher.disks import MAX_DISKS, MAX_SERIAL, Disk, check_disk
+from launcher.gpt import MAX_LABEL
+from launcher.nets import Net, forward, ip_address, mac_address
+from launcher.ports import PORT_NAME, Port
 
 
 class Vm:
@@ -23,7 +27,7 @@ class Vm:
         self.kernel = self.initrd = self.bootargs = self.gstage_mode = None
         self.vcpus = self.memory = self.isa_mask = self.sbi_mask = None
         self.weight = self.affinity = self.order = None
-        self.disks = []
+        self.disks, self.nets, self.ports = [], [], []
         for choice in CHOICES:
             setattr(self, attribute(choice), None)
 
@@ -41,10 +45,12 @@ class Description:
 # What is chosen by a word, in a description, a bundle and among Gnomon's own options alike.
 CHOICES = {
     "backend": ("auto", "hext", "depriv"),
-    "shadow-policy": ("trap", "unsync", "lazy"),
+    "shadow-policy": ("trap", "unsync", "lazy", "none"),
     "patch": ("on", "off"),
     "rng": ("on", "off"),
+    "balloon": ("off", "on"),
     "virtio": ("modern", "legacy"),
+    "virtio-console": ("on", "off"),
     "on-reset": ("restart", "stop"),
     "on-shutdown": ("stop", "restart"),
     "on-failure": ("stop", "restart"),
@@ -114,6 +120,13 @@ def serial(value):
     return got
 
 
+def label(value):
+    got = text(value)
+    if len(got) > MAX_LABEL or not got.isascii() or not got.isprintable():
+        raise ValueError(f"takes up to {MAX_LABEL} printable ASCII characters")
+    return got
+
+
 def flag(value):
     if value:
         raise ValueError("takes no value")
@@ -148,7 +161,16 @@ PROPERTIES = {
 }
 # The same for a disk's node and Disk.
 DISK_PROPERTIES = {"file": ("file", text), "serial": ("serial", serial),
-                   "readonly": ("readonly", flag)}
+                   "readonly": ("readonly", flag), "host": ("host", flag),
+                   "partition": ("partition", label)}
+# The same for a net's node and Net.
+NET_PROPERTIES = {"mac": ("mac", lambda value: mac_address(text(value))),
+                  "isolated": ("isolated", flag), "private": ("private", flag),
+                  "any-mac": ("any_mac", flag),
+                  "address": ("address", lambda value: ip_address(text(value))),
+                  "forward": ("forward", lambda value: list(map(forward, words(value))))}
+# The same for a port's node and what is at its host's end.
+PORT_PROPERTIES = {"socket": ("socket", text), "file": ("file", text), "pty": ("pty", flag)}
 # The same for /vms itself and Description.
 TOP_PROPERTIES = {"default": ("default", words), "end": ("end", one_of(*ENDS))}
 
@@ -200,11 +222,15 @@ def read_vm(path, name, properties, children):
     if not VM_NAME.fullmatch(name):
         raise bad_file(f"{where}: a VM's name is up to 31 letters, digits and . _ -")
     for child in children:
-        if child != "disks":
+        if child not in ("disks", "nets", "ports"):
             raise bad_file(f"{where}: unknown node {child}")
     vm = Vm(name)
     if "disks" in children:
         vm.disks = read_disks(path, f"{where}/disks", *children["disks"])
+    if "nets" in children:
+        vm.nets = read_nets(f"{where}/nets", *children["nets"])
+    if "ports" in children:
+        vm.ports = read_ports(path, f"{where}/ports", *children["ports"])
     take_properties(where, PROPERTIES, properties, vm)
     if not vm.kernel:
         raise bad_file(f"{where}: no kernel")
@@ -255,8 +281,48 @@ def read_disk(path, where, properties, children):
     take_properties(where, DISK_PROPERTIES, properties, disk)
     if not disk.file:
         raise bad_file(f"{where}: no file")
+    try:
+        check_disk(disk)
+    except ValueError as error:
+        raise bad_file(f"{where} {error}") from None
     disk.file = expand_path(where, path, disk.file)
     return disk
+
+
+def read_nets(where, properties, children):
+    if properties:
+        raise bad_file(f"{where}: unknown property {next(iter(properties))}; it holds nodes")
+    return [read_net(f"{where}/{name}", name, *node) for name, node in children.items()]
+
+
+def read_net(where, name, properties, children):
+    net = Net(name)
+    for child in children:
+        raise bad_file(f"{where}: unknown node {child}")
+    take_properties(where, NET_PROPERTIES, properties, net)
+    return net
+
+
+def read_ports(path, where, properties, children):
+    if properties:
+        raise bad_file(f"{where}: unknown property {next(iter(properties))}; it holds nodes")
+    return [read_port(path, f"{where}/{name}", name, *node) for name, node in children.items()]
+
+
+def read_port(path, where, name, properties, children):
+    if not PORT_NAME.fullmatch(name):
+        raise bad_file(f"{where}: a port's name is up to 31 letters, digits and . _ -")
+    for child in children:
+        raise bad_file(f"{where}: unknown node {child}")
+    said = argparse.Namespace()
+    take_properties(where, PORT_PROPERTIES, properties, said)
+    if len(properties) != 1:
+        raise bad_file(f"{where}: takes one of {', '.join(PORT_PROPERTIES)}")
+    port = Port(name)
+    (port.kind, value), = vars(said).items()
+    if port.kind != "pty":
+        port.path = expand_path(where, path, value)
+    return port
 
 
 def cache_dir():

@@ -1,7 +1,9 @@
-"""Disks of VMs: checked, on their way into a bundle, and on a machine without Gnomon.
+"""Disks of VMs: checked, on their way into a bundle or as disks of the machine, and on a machine
+without Gnomon.
 
 Its one invariant: a disk's file is there and made of whole sectors before a machine is started.
-Read next: descriptions.py (how a disk is described), hyp/dev/virtio_blk.h (what a guest sees).
+Read next: gpt.py (partitions), descriptions.py (how a disk is described), hyp/dev/virtio_blk.h (what
+a guest sees).
 """
 
 import argparse
@@ -10,9 +12,15 @@ import pathlib
 import re
 
 from launcher.common import bad_file
+from launcher.gpt import MAX_LABEL, find_partition
+from launcher.nets import bare_nets
+from launcher.ports import bare_ports, has_console
 
-MAX_DISKS = 7    # of a VM; the last of the board's eight places is the entropy device's
+MAX_DEVICES = 7  # of a VM; the last of the board's eight places is the entropy device's
+MAX_DISKS = MAX_DEVICES
 MAX_SERIAL = 20  # bytes
+MAX_HOST_DISKS = 7  # the machine has eight places, one of which the serial ports take
+MAX_QUEUES = 4
 SECTOR = 512
 
 
@@ -20,21 +28,34 @@ class Disk:
     """A disk of a VM; None: not said."""
 
     def __init__(self):
-        self.file = self.serial = self.readonly = None
+        self.file = self.serial = self.readonly = self.host = self.partition = None
+
+
+def check_disk(disk):
+    """What is said of a disk, taken together. Raises ValueError."""
+    if disk.partition and not disk.host:
+        raise ValueError("has a partition, but isn't host")
 
 
 def disk_option(value):
-    """FILE with ,readonly and ,serial=TEXT behind it, as a Disk."""
+    """FILE with ,host ,partition=LABEL ,readonly and ,serial=TEXT behind it, as a Disk."""
     disk = Disk()
     disk.file, *rest = value.split(",")
     for word in rest:
-        if word == "readonly":
-            disk.readonly = True
+        if word in ("readonly", "host"):
+            setattr(disk, word, True)
         elif re.fullmatch(r"serial=.+", word) and len(word[7:].encode()) <= MAX_SERIAL:
             disk.serial = word[7:]
+        elif re.fullmatch(r"partition=[ -~]+", word) and len(word[10:]) <= MAX_LABEL:
+            disk.partition = word[10:]
         else:
-            raise argparse.ArgumentTypeError(f"{value!r}: write FILE, FILE,readonly or"
-                                             f" FILE,serial=TEXT (up to {MAX_SERIAL} bytes)")
+            raise argparse.ArgumentTypeError(
+                f"{value!r}: write FILE, and behind it, if wanted, ,host ,partition=LABEL (of a host"
+                f" disk) ,readonly ,serial=TEXT (up to {MAX_SERIAL} bytes)")
+    try:
+        check_disk(disk)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{value!r} {error}") from None
     return disk
 
 
@@ -48,30 +69,91 @@ def disk_bytes(disk):
         raise bad_file(f"disk {disk.file} is empty")
     if size % SECTOR:
         raise bad_file(f"disk {disk.file} has {size} bytes, no multiple of {SECTOR}")
+    if disk.partition:
+        find_partition(disk.file, disk.partition)
     return size
 
 
 def layer_bytes(vm):
     """How much memory a VM's writes to its disks can take, with the tables that find them."""
-    written = sum(disk_bytes(disk) for disk in vm.disks if not disk.readonly)
+    written = sum(disk_bytes(disk) for disk in vm.disks if not disk.readonly and not disk.host)
     return written + written // 256
 
 
+def host_disks(vms):
+    """The machine's own disks: real path -> the name (serial number) it has there."""
+    paths = dict.fromkeys(os.path.realpath(disk.file)
+                          for vm in vms for disk in vm.disks if disk.host)
+    if len(paths) > MAX_HOST_DISKS:
+        raise bad_file(f"{len(paths)} host disks; the machine has room for {MAX_HOST_DISKS}")
+    return {path: f"host-{index}" for index, path in enumerate(paths)}
+
+
+def host_drive(ident, path, readonly):
+    """QEMU's -drive for a file that is written: what was flushed lasts, what was discarded is
+    given back."""
+    return ["-drive", f"if=none,id={ident},format=raw,file={path.replace(',', ',,')}"
+            ",cache=writeback,discard=unmap" + (",readonly=on" if readonly else "")]
+
+
+def host_devices(vms):
+    """QEMU's arguments for the machine's own disks."""
+    vms = list(vms)
+    devices = []
+    for path, name in host_disks(vms).items():
+        users = [disk for vm in vms for disk in vm.disks
+                 if disk.host and os.path.realpath(disk.file) == path]
+        devices += [*host_drive(name, path, all(disk.readonly for disk in users)),
+                    "-device", f"virtio-blk-device,drive={name},serial={name}"]
+    return devices
+
+
+def places(vm):
+    """What is in the places of a VM's board, in order, but for the last one."""
+    return (["disk"] * len(vm.disks) + ["net"] * len(vm.nets) + ["console"] * has_console(vm)
+            + ["balloon"] * (vm.balloon == "on"))
+
+
+def check_places(vm):
+    """Whether all devices of a VM have a place on its board."""
+    found = places(vm)
+    if len(found) > MAX_DEVICES:
+        kinds = ", ".join(f"{kind}: {found.count(kind)}" for kind in dict.fromkeys(found))
+        raise bad_file(f"VM {vm.name}: {len(found)} devices ({kinds}); there can be {MAX_DEVICES}")
+
+
+def bare_drive(name, disk):
+    path = os.path.realpath(disk.file)
+    if disk.host:
+        option, drive = host_drive(name, path, disk.readonly)
+        if disk.partition:
+            at, size = find_partition(path, disk.partition)
+            drive += f",offset={at},size={size}"
+        return [option, drive]
+    return ["-drive", f"if=none,id={name},format=raw,file={path.replace(',', ',,')},"
+            + ("readonly=on" if disk.readonly else "snapshot=on")]
+
+
 def bare_devices(vm):
-    """QEMU's own devices like those that Gnomon gives a VM with disks, in the same places."""
-    if not vm.disks:
+    """QEMU's own devices like those that Gnomon gives a VM with any, in the same places."""
+    found = places(vm)
+    if not found:
         return []
     legacy = "true" if vm.virtio == "legacy" else "false"
     devices = ["-global", f"virtio-mmio.force-legacy={legacy}"]
     for index, disk in enumerate(vm.disks):
         disk_bytes(disk)
         name = f"disk{index}"
-        file = os.path.realpath(disk.file).replace(",", ",,")
         serial = f",serial={disk.serial.replace(',', ',,')}" if disk.serial else ""
-        devices += ["-drive", f"if=none,id={name},format=raw,file={file},"
-                    + ("readonly=on" if disk.readonly else "snapshot=on"),
+        devices += [*bare_drive(name, disk),
                     "-device", f"virtio-blk-device,drive={name},bus=virtio-mmio-bus.{index}"
-                    + serial]
+                    + serial + (f",num-queues={min(vm.vcpus, MAX_QUEUES)}" if disk.host else "")]
+    devices += bare_nets(vm)
+    if "console" in found:
+        devices += bare_ports(vm, f"virtio-mmio-bus.{found.index('console')}")
+    if "balloon" in found:
+        devices += ["-device", "virtio-balloon-device,deflate-on-oom=on,free-page-reporting=on,"
+                    f"bus=virtio-mmio-bus.{found.index('balloon')}"]
     if vm.rng != "off":
-        devices += ["-device", f"virtio-rng-device,bus=virtio-mmio-bus.{MAX_DISKS}"]
+        devices += ["-device", f"virtio-rng-device,bus=virtio-mmio-bus.{MAX_DEVICES}"]
     return devices

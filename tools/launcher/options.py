@@ -10,6 +10,8 @@ import re
 from launcher.common import BUILD, GIB, KIB, MAX_HARTS, MAX_WEIGHT, MIB
 from launcher.descriptions import CHOICES, ENDS, GSTAGE_MODES, SBI_NAMES
 from launcher.disks import disk_option
+from launcher.nets import forward_option
+from launcher.ports import port_option
 
 
 EPILOG = """\
@@ -50,6 +52,13 @@ def positive(kind):
         return value
     parse.__name__ = "positive number"  # argparse's word for it in its message
     return parse
+
+
+def seconds(text):
+    value = float(text)
+    if not 0 <= value < float("inf"):
+        raise ValueError
+    return value
 
 
 def names(value):
@@ -104,18 +113,34 @@ def add_guest_options(parser):
                          " (auto) the first where the core has it")
     vm.add_argument("--shadow-policy", choices=CHOICES["shadow-policy"],
                     help="when shadow tables follow the guest's: at its stores, its first store or"
-                         " its fences (default: lazy)")
+                         " its fences (default: lazy); none: they are made anew for each"
+                         " instruction, a thousand times slower, to teach")
     vm.add_argument("--patch", choices=CHOICES["patch"],
                     help="whether instructions that often trap are replaced where they run, with"
                          " shadow tables (default: on)")
     vm.add_argument("--disk", type=disk_option, action="append",
-                    metavar="FILE[,readonly][,serial=TEXT]",
+                    metavar="FILE[,host][,partition=LABEL][,readonly][,serial=TEXT]",
                     help="a disk with what is in the file; writes stay in memory, and are lost"
-                         " with the VM; again for another one")
+                         " with the VM; with host, the file, or a partition in it, itself: writes"
+                         " go there and stay; again for another one")
+    vm.add_argument("--net", action="store_true", default=None,
+                    help="a network device, with the host's network behind it")
+    vm.add_argument("--forward", type=forward_option, action="append", metavar="HOST:GUEST",
+                    help="with the same, let who connects to this port of the host (at 127.0.0.1)"
+                         " reach that one of the guest, at 10.0.2.15; again for another one")
+    vm.add_argument("--port", type=port_option, action="append", metavar="NAME=WHERE",
+                    help="a port that Linux has as /dev/virtio-ports/NAME, to file:PATH,"
+                         " socket:PATH or pty; again for another one")
+    vm.add_argument("--virtio-console", choices=CHOICES["virtio-console"],
+                    help="whether it has a second console, Linux's hvc0, in a window of its own"
+                         " (default: off)")
     vm.add_argument("--virtio", choices=CHOICES["virtio"],
                     help="whether virtio-mmio is version 2 (default) or 1, for old drivers")
     vm.add_argument("--rng", choices=CHOICES["rng"],
                     help="whether it has an entropy device (default: on)")
+    vm.add_argument("--balloon", choices=CHOICES["balloon"],
+                    help="whether it has a balloon, by which it gives memory back while it runs"
+                         " (default: off)")
     for name in ("on-reset", "on-shutdown", "on-failure"):
         vm.add_argument(f"--{name}", choices=CHOICES[name],
                         help=f"what happens then (default: {CHOICES[name][0]})")
@@ -138,7 +163,7 @@ def add_machine_options(parser):
                          help="its RAM (default: what guests, bundle and Gnomon need)")
     machine.add_argument("--console", type=console, action="append", default=[],
                          metavar="NAME=WHERE",
-                         help="give VM NAME a console besides this terminal: file:PATH,"
+                         help="give VM NAME, or NAME/hvc0, a console besides this terminal: file:PATH,"
                               " socket:PATH, pty or stdio")
     machine.add_argument("--control", metavar="PATH",
                          help="where gnomon ctl finds this machine (default: a socket in"
@@ -155,6 +180,9 @@ def add_machine_options(parser):
                          help="options for Gnomon, like 'host-mode=sv48 loglevel=debug'")
     machine.add_argument("--bare", action="store_true",
                          help="run the guest's files without Gnomon, to compare")
+    machine.add_argument("--compare", action="store_true",
+                         help="run them in each way there is, one after the other, counting"
+                              " instructions as time, and show what each took, as a table")
     running = parser.add_argument_group("the run")
     running.add_argument("--timeout", type=positive(float), metavar="S",
                          help="end the machine after S seconds, with status 124")

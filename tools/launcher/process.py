@@ -72,13 +72,18 @@ def stop(qemu):
         qemu.wait()
 
 
-def run_machine(command, timeout):
-    """Run QEMU on this terminal; return its exit status, or fail with why it ended otherwise."""
+def run_machine(command, timeout, console=None):
+    """Run QEMU on this terminal; return its exit status, or fail with why it ended otherwise.
+
+    console: a file that gets what it would show here; nobody types then.
+    """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, on_signal)
     with Terminal():
         # Line by line and never undecodable: QEMU may quote a guest's bytes.
-        qemu = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, errors="replace")
+        qemu = subprocess.Popen(command, stdin=subprocess.DEVNULL if console else None,
+                                stdout=console, stderr=subprocess.PIPE, text=True,
+                                errors="replace")
         complaints = Complaints(qemu.stderr)
         try:
             status = qemu.wait(timeout)

@@ -47,8 +47,10 @@ ALWAYS_INLINE void cpu_wait(void)
 	fake_fence(FAKE_WAIT, 0, 0);
 }
 
+/* So that who waits with a limit comes to it. */
 ALWAYS_INLINE void cpu_relax(void)
 {
+	fake.csr[CSR_TIME] += 1000;
 }
 
 ALWAYS_INLINE void fence_all(void)
@@ -113,6 +115,12 @@ struct guest_fetch {
 /* Ask fake.guest_fetch_fault; without one every fetch is an instruction page fault. */
 struct guest_fetch guest_fetch_half(gva_t at);
 struct guest_fetch guest_fetch_word(gva_t at);
+struct guest_fetch guest_load_byte(gva_t at);
+
+ALWAYS_INLINE bool cpu_has_instret(void)
+{
+	return true;
+}
 
 ALWAYS_INLINE struct hart *this_hart(void)
 {

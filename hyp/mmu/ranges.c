@@ -1,0 +1,199 @@
+/*
+ * Maps as ranges. See ranges.h.
+ *
+ * Both stages are looked at alike: a piece of the address space at a time, as large as one entry
+ * that says something of all of it; merge() puts the pieces together.
+ */
+#include "hyp/mmu/ranges.h"
+
+#define RWX	 (PTE_R | PTE_W | PTE_X)
+#define VS_FLAGS (RWX | PTE_U | PTE_G)
+
+const char *const range_owner_names[RANGE_OWNERS] = {
+	[RANGE_RAM] = "ram",	   [RANGE_BUNDLE] = "bundle",	[RANGE_UNTOUCHED] = "untouched",
+	[RANGE_DEVICE] = "device", [RANGE_NOTHING] = "nothing",
+};
+
+/* What has been put together so far. */
+struct merge {
+	struct range now; /* .bytes 0: nothing yet */
+	range_see *see;
+	void *context;
+	bool is_over; /* .see wants no more: .now is the first that it wasn't shown */
+};
+
+static void flush(struct merge *m)
+{
+	if (!m->now.bytes || m->is_over)
+		return;
+	if (m->see(&m->now, m->context))
+		m->now.bytes = 0;
+	else
+		m->is_over = true;
+}
+
+static bool goes_on(const struct range *a, const struct range *b)
+{
+	return b->from == a->from + a->bytes && b->owner == a->owner && b->flags == a->flags &&
+	       b->level == a->level;
+}
+
+static void merge(struct merge *m, const struct range *piece)
+{
+	if (m->now.bytes && goes_on(&m->now, piece)) {
+		m->now.is_scattered |= piece->to != m->now.to + m->now.bytes;
+		m->now.bytes += piece->bytes;
+		return;
+	}
+	flush(m);
+	if (!m->is_over)
+		m->now = *piece;
+}
+
+/* Where to go on: @at is what comes next. A range that is cut here goes on there. */
+static uint64_t finish(struct merge *m, uint64_t at)
+{
+	flush(m);
+	return m->is_over ? m->now.from : at;
+}
+
+/* --- the G-stage --- */
+
+static struct range piece_of_ram(struct gstage *gs, gpa_t at)
+{
+	struct gstage_entry e = gstage_lookup(gs, at);
+	uint64_t span = pt_span(e.level), end = align_down(at.v, span) + span;
+	struct range piece = { .from = at.v, .owner = RANGE_UNTOUCHED };
+
+	if (end - gs->ram.v > gs->ram_bytes)
+		end = gs->ram.v + gs->ram_bytes;
+	piece.bytes = end - at.v;
+	if (!pte_is_valid(e.pte)) {
+		piece.to = at.v;
+		return piece;
+	}
+	piece.to = e.to.v;
+	piece.level = e.level;
+	piece.flags = e.pte & RWX;
+	piece.owner = e.pte & PTE_W ? RANGE_RAM : RANGE_BUNDLE;
+	return piece;
+}
+
+/* The device, or RAM, that is at @at or follows next. false: there is none. */
+static bool next_place(struct gstage *gs, uint64_t at, struct range *piece)
+{
+	uint64_t best = UINT64_MAX;
+
+	if (gstage_is_ram(gs, gpa(at))) {
+		*piece = piece_of_ram(gs, gpa(at));
+		return true;
+	}
+	if (gs->ram.v >= at) {
+		best = gs->ram.v;
+		*piece = piece_of_ram(gs, gs->ram);
+	}
+	for (const struct gstage_device *d = gs->devices; d < gs->devices + gs->devices_n; d++) {
+		uint64_t from = at > d->at.v ? at : d->at.v;
+
+		if (from - d->at.v >= d->bytes || from >= best)
+			continue;
+		best = from;
+		*piece = (struct range){ .from = from,
+					 .bytes = d->at.v + d->bytes - from,
+					 .to = from,
+					 .owner = RANGE_DEVICE };
+	}
+	return best != UINT64_MAX;
+}
+
+uint64_t ranges_of_g_stage(struct gstage *gs, uint64_t from, range_see *see, void *context)
+{
+	struct merge m = { .see = see, .context = context };
+	struct range piece;
+	uint64_t at = from;
+
+	for (unsigned n = 0; n < RANGES_STEPS && !m.is_over; n++) {
+		if (!next_place(gs, at, &piece))
+			return finish(&m, UINT64_MAX);
+		merge(&m, &piece);
+		at = piece.from + piece.bytes;
+	}
+	return finish(&m, at);
+}
+
+/* --- the VS-stage --- */
+
+static enum range_owner owner_of(const struct gstage *gs, gpa_t at)
+{
+	if (gstage_is_ram(gs, at))
+		return RANGE_RAM;
+	return gstage_device_at(gs, at) ? RANGE_DEVICE : RANGE_NOTHING;
+}
+
+/* One entry for @at: a leaf into *@piece, or nothing; *@span is what the entry stands for. */
+static bool look(struct gstage *gs, const struct regime *r, const struct pt_mode *mode, uint64_t at,
+		 uint64_t *span, struct range *piece)
+{
+	uint64_t table = (r->atp & ATP_PPN_MASK) << PAGE_SHIFT;
+
+	for (unsigned level = mode->levels - 1u;; level--) {
+		pte_t e;
+
+		*span = pt_span(level);
+		if (!gstage_peek(gs, gpa(table + 8 * pt_index(mode, level, at)), &e))
+			return false;
+		switch (vsstage_kind(e, r, level)) {
+		case VSSTAGE_TABLE:
+			table = pte_address(e);
+			break;
+		case VSSTAGE_LEAF:
+			*piece = (struct range){ .from = at,
+						 .bytes = *span - (at & (*span - 1)),
+						 .to = vsstage_leaf_address(e, level, gva(at)).v,
+						 .level = level,
+						 .flags = e & VS_FLAGS };
+			piece->owner = owner_of(gs, gpa(piece->to));
+			return true;
+		case VSSTAGE_FAULT:
+		default:
+			return false;
+		}
+	}
+}
+
+/* The first address that @mode translates at @at or above: what is in between is not canonical. */
+static uint64_t canonical_from(const struct pt_mode *mode, uint64_t at)
+{
+	uint64_t half = UINT64_C(1) << (pt_address_bits(mode) - 1);
+
+	return at >= half && at < -half ? -half : at;
+}
+
+static uint64_t walk(struct gstage *gs, const struct regime *r, const struct pt_mode *mode,
+		     uint64_t from, struct merge *m)
+{
+	uint64_t at = canonical_from(mode, from);
+
+	for (unsigned n = 0; n < RANGES_STEPS && !m->is_over; n++) {
+		struct range piece;
+		uint64_t span;
+
+		if (look(gs, r, mode, at, &span, &piece))
+			merge(m, &piece);
+		at = align_down(at, span) + span;
+		if (!at)
+			return finish(m, UINT64_MAX);
+		at = canonical_from(mode, at);
+	}
+	return finish(m, at);
+}
+
+/* In Bare mode addresses are what they are. */
+uint64_t ranges_of_vs_stage(struct gstage *gs, const struct regime *r, uint64_t from,
+			    range_see *see, void *context)
+{
+	struct merge m = { .see = see, .context = context };
+	const struct pt_mode *mode = vsstage_mode(r->atp);
+
+	return mode ? walk(gs, r, mode, from, &m) : UINT64_MAX;
+}
