@@ -11,37 +11,13 @@
 #include "guests/lib/hart.h"
 #include "guests/lib/string.h"
 #include "tests/guest/tap.h"
+#include "tests/guest/vdrv.h"
 
-#define SLOTS	   8
-#define SLOT(n)	   (0x10001000ul + 0x1000ul * (n))
 #define ID_BALLOON 5
 #define BLOCK	   0x200000ul
 #define PAGE	   4096ul
 #define PATTERN	   0x5851f42d4c957f2dul
 
-enum reg {
-	R_VERSION = 4,
-	R_ID = 8,
-	R_FEATURES = 0x10,
-	R_FEATURES_SEL = 0x14,
-	R_ACCEPTED = 0x20,
-	R_ACCEPTED_SEL = 0x24,
-	R_QUEUE_SEL = 0x30,
-	R_QUEUE_MAX = 0x34,
-	R_QUEUE_SIZE = 0x38,
-	R_QUEUE_READY = 0x44,
-	R_NOTIFY = 0x50,
-	R_INTERRUPT = 0x60,
-	R_ACK = 0x64,
-	R_STATUS = 0x70,
-	R_DESC = 0x80,
-	R_AVAIL = 0x90,
-	R_USED = 0xa0,
-	R_CONFIG = 0x100,
-};
-
-enum { ACKNOWLEDGE = 1, DRIVER = 2, DRIVER_OK = 4, FEATURES_OK = 8, NEEDS_RESET = 64 };
-enum { NEXT = 1, WRITE = 2 };
 enum { INFLATE, DEFLATE, STATS, REPORTING, QUEUES };
 enum { NUM_PAGES = R_CONFIG, ACTUAL = R_CONFIG + 4 };
 
@@ -51,52 +27,15 @@ enum { NUM_PAGES = R_CONFIG, ACTUAL = R_CONFIG + 4 };
 
 #define SIZE 64
 
-struct desc {
-	uint64_t at;
-	uint32_t bytes;
-	uint16_t flags, next;
-};
-
 /* Of each queue, in pages of their own. */
-static struct rings {
-	struct desc desc[SIZE];
-	volatile struct {
-		uint16_t flags, n, id[SIZE], used_event;
-	} avail;
-	volatile struct {
-		uint16_t flags, n;
-		struct {
-			uint32_t id, bytes;
-		} entry[SIZE];
-		uint16_t avail_event;
-	} used __attribute__((aligned(4096)));
-} rings[QUEUES] __attribute__((aligned(4096)));
+static struct {
+	VDRV_RINGS(SIZE);
+} rings[QUEUES];
 
 static uint32_t pfn[1024] __attribute__((aligned(4096)));
 static unsigned slot;
 static uint64_t given; /* eight blocks that nothing else uses */
 static uint64_t pattern;
-
-static uint32_t get(unsigned reg)
-{
-	return mmio_read32(SLOT(slot) + reg);
-}
-
-static void set(unsigned reg, uint32_t v)
-{
-	mmio_write32(SLOT(slot) + reg, v);
-}
-
-static void set_address(unsigned reg, const volatile void *p)
-{
-	set(reg, (uint32_t)(uint64_t)p);
-	set(reg + 4, (uint32_t)((uint64_t)p >> 32));
-}
-
-static void barrier(void)
-{
-	asm volatile("fence iorw, iorw" : : : "memory");
-}
 
 static volatile uint64_t *word(uint64_t at)
 {
@@ -105,46 +44,21 @@ static volatile uint64_t *word(uint64_t at)
 
 static void start(void)
 {
-	set(R_STATUS, 0);
-	set(R_STATUS, ACKNOWLEDGE | DRIVER);
-	set(R_ACCEPTED_SEL, 0);
-	set(R_ACCEPTED, F_STATS | F_ON_OOM | F_REPORTING);
-	set(R_ACCEPTED_SEL, 1);
-	set(R_ACCEPTED, 1); /* VERSION_1 */
-	set(R_STATUS, ACKNOWLEDGE | DRIVER | FEATURES_OK);
-	mem_set((void *)rings, 0, sizeof(rings));
-	for (unsigned q = 0; q < QUEUES; q++) {
-		set(R_QUEUE_SEL, q);
-		set(R_QUEUE_SIZE, SIZE);
-		set_address(R_DESC, rings[q].desc);
-		set_address(R_AVAIL, &rings[q].avail);
-		set_address(R_USED, &rings[q].used);
-		set(R_QUEUE_READY, 1);
-	}
-	set(R_STATUS, ACKNOWLEDGE | DRIVER | FEATURES_OK | DRIVER_OK);
+	(void)vdrv_begin(slot, F_STATS | F_ON_OOM | F_REPORTING);
+	for (unsigned q = 0; q < QUEUES; q++)
+		vdrv_set_queue(slot, q, &rings[q], SIZE);
+	vdrv_go(slot);
 }
 
 static void offer(unsigned q)
 {
-	struct rings *r = &rings[q];
-
-	r->avail.id[r->avail.n % SIZE] = 0;
-	barrier();
-	r->avail.n = (uint16_t)(r->avail.n + 1);
-	barrier();
-	set(R_NOTIFY, q);
+	vdrv_offer(&rings[q], SIZE, 0);
+	vdrv_set(slot, R_NOTIFY, q);
 }
 
-/* Wait until all that was offered is used, or the device gives up, half a second. */
 static bool settle(unsigned q)
 {
-	uint64_t end = csr_read(CSR_TIME) + board.timebase / 2;
-
-	while (rings[q].used.n != rings[q].avail.n && !(get(R_STATUS) & NEEDS_RESET) &&
-	       csr_read(CSR_TIME) < end)
-		continue;
-	barrier();
-	return rings[q].used.n == rings[q].avail.n;
+	return vdrv_settle(slot, &rings[q], SIZE);
 }
 
 /* One buffer. Returns whether it came back. */
@@ -199,17 +113,17 @@ static bool works(void)
 
 static void test_device(void)
 {
-	set(R_FEATURES_SEL, 0);
-	test_is(get(R_FEATURES) & (F_STATS | F_ON_OOM | F_REPORTING),
+	vdrv_set(slot, R_FEATURES_SEL, 0);
+	test_is(vdrv_get(slot, R_FEATURES) & (F_STATS | F_ON_OOM | F_REPORTING),
 		F_STATS | F_ON_OOM | F_REPORTING, "it offers what Linux wants");
 	start();
-	test_is(get(R_STATUS), 15, "status after the start");
-	test_is(get(NUM_PAGES), 0, "nothing is asked for");
-	set(ACTUAL, 12345);
-	test_is(get(ACTUAL), 12345, "the driver says how much it has given");
-	set(NUM_PAGES, 7);
-	test_is(get(NUM_PAGES), 0, "but not how much it shall");
-	set(ACTUAL, 0);
+	test_is(vdrv_get(slot, R_STATUS), 15, "status after the start");
+	test_is(vdrv_get(slot, NUM_PAGES), 0, "nothing is asked for");
+	vdrv_set(slot, ACTUAL, 12345);
+	test_is(vdrv_get(slot, ACTUAL), 12345, "the driver says how much it has given");
+	vdrv_set(slot, NUM_PAGES, 7);
+	test_is(vdrv_get(slot, NUM_PAGES), 0, "but not how much it shall");
+	vdrv_set(slot, ACTUAL, 0);
 }
 
 static void test_pages(void)
@@ -217,8 +131,8 @@ static void test_pages(void)
 	start();
 	fill(given, 2 * BLOCK);
 	test_ok(inflate(given + BLOCK, 16, 2), "every other page of sixteen comes back");
-	test_is(get(R_INTERRUPT) & 1, 1, "with an interrupt");
-	set(R_ACK, 3);
+	test_is(vdrv_get(slot, R_INTERRUPT) & 1, 1, "with an interrupt");
+	vdrv_set(slot, R_ACK, 3);
 	for (unsigned i = 0; i < 32; i++)
 		test_is(i % 2 ? wrong(given + BLOCK + i * PAGE, PAGE, false) :
 				nonzero(given + BLOCK + i * PAGE, PAGE),
@@ -363,9 +277,8 @@ static void test_another_hart(void)
 
 int main(void)
 {
-	while (slot < SLOTS && get(R_ID) != ID_BALLOON)
-		slot++;
-	if (slot == SLOTS || get(R_VERSION) != 2) {
+	slot = vdrv_find(0, ID_BALLOON);
+	if (slot == VDRV_SLOTS || vdrv_get(slot, R_VERSION) != 2) {
 		test_skip("no balloon");
 		return test_done();
 	}

@@ -20,7 +20,7 @@ build/tests/guest/%.o: tests/guest/%.S guests/guests.mk
 	@echo "  CC $@"
 	@$(GUEST_CC) $(GUEST_CFLAGS) -c $< -o $@
 
-GUEST_TEST_LIB := $(foreach n,tap ops store crew numbered hotcode,build/tests/guest/$(n).o)
+GUEST_TEST_LIB := $(foreach n,tap ops store crew numbered hotcode vdrv,build/tests/guest/$(n).o)
 
 $(GUEST_TESTS) $(GUEST_EXITS): %.elf: %.o $(GUEST_TEST_LIB) $(GUEST_LIB) guests/lib/guest.ld
 	@echo "  LD $@"

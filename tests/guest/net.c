@@ -10,69 +10,23 @@
 #include "guests/lib/csr.h"
 #include "guests/lib/string.h"
 #include "tests/guest/tap.h"
+#include "tests/guest/vdrv.h"
 
-#define SLOTS	8
-#define SLOT(n) (0x10001000ul + 0x1000ul * (n))
-#define ID_NET	1
+#define ID_NET 1
 
-enum reg {
-	R_VERSION = 4,
-	R_ID = 8,
-	R_FEATURES = 0x10,
-	R_FEATURES_SEL = 0x14,
-	R_ACCEPTED = 0x20,
-	R_ACCEPTED_SEL = 0x24,
-	R_PAGE_BYTES = 0x28,
-	R_QUEUE_SEL = 0x30,
-	R_QUEUE_SIZE = 0x38,
-	R_QUEUE_ALIGN = 0x3c,
-	R_QUEUE_PFN = 0x40,
-	R_QUEUE_READY = 0x44,
-	R_NOTIFY = 0x50,
-	R_INTERRUPT = 0x60,
-	R_ACK = 0x64,
-	R_STATUS = 0x70,
-	R_DESC = 0x80,
-	R_AVAIL = 0x90,
-	R_USED = 0xa0,
-	R_CONFIG = 0x100,
-};
-
-enum { ACKNOWLEDGE = 1, DRIVER = 2, DRIVER_OK = 4, FEATURES_OK = 8, NEEDS_RESET = 64 };
-enum { NEXT = 1, WRITE = 2, INDIRECT = 4 };
 enum { RX, TX };
 
 #define F_CSUM	     (1ul << 0)
 #define F_GUEST_CSUM (1ul << 1)
 #define F_HOST_TSO4  (1ul << 11)
 #define F_MRG_RXBUF  (1ul << 15)
-#define F_INDIRECT   (1ul << 28)
-#define F_EVENT_IDX  (1ul << 29)
-#define F_VERSION_1  (1ul << 32)
 
 #define SIZE   16
 #define BUFFER 2048
 
-struct desc {
-	uint64_t at;
-	uint32_t bytes;
-	uint16_t flags, next;
-};
-
-/* As version 1 has them: the used ring in a page of its own. */
 static struct rings {
-	struct desc desc[SIZE];
-	volatile struct {
-		uint16_t flags, n, id[SIZE], used_event;
-	} avail;
-	volatile struct {
-		uint16_t flags, n;
-		struct {
-			uint32_t id, bytes;
-		} entry[SIZE];
-		uint16_t avail_event;
-	} used __attribute__((aligned(4096)));
-} rings[2][2] __attribute__((aligned(4096)));
+	VDRV_RINGS(SIZE);
+} rings[2][2];
 static struct desc table[SIZE] __attribute__((aligned(4096)));
 
 struct header {
@@ -88,55 +42,10 @@ static unsigned slots[2];
 static uint64_t features[2];
 static uint16_t heard[2]; /* used entries that were looked at */
 static uint8_t mac[2][6];
-static uint32_t version;
-
-static uint32_t get(unsigned i, unsigned reg)
-{
-	return mmio_read32(SLOT(slots[i]) + reg);
-}
-
-static void set(unsigned i, unsigned reg, uint32_t v)
-{
-	mmio_write32(SLOT(slots[i]) + reg, v);
-}
-
-static void barrier(void)
-{
-	asm volatile("fence iorw, iorw" : : : "memory");
-}
-
-static void set_address(unsigned i, unsigned reg, const volatile void *p)
-{
-	set(i, reg, (uint32_t)(uint64_t)p);
-	set(i, reg + 4, (uint32_t)((uint64_t)p >> 32));
-}
-
-static void set_queue(unsigned i, unsigned queue)
-{
-	struct rings *r = &rings[i][queue];
-
-	mem_set((void *)r, 0, sizeof(*r));
-	set(i, R_QUEUE_SEL, queue);
-	set(i, R_QUEUE_SIZE, SIZE);
-	if (version == 1) {
-		set(i, R_QUEUE_ALIGN, 4096);
-		set(i, R_QUEUE_PFN, (uint32_t)((uint64_t)r / 4096));
-		return;
-	}
-	set_address(i, R_DESC, r->desc);
-	set_address(i, R_AVAIL, &r->avail);
-	set_address(i, R_USED, &r->used);
-	set(i, R_QUEUE_READY, 1);
-}
 
 static void offer(unsigned i, unsigned queue, unsigned head)
 {
-	struct rings *r = &rings[i][queue];
-
-	r->avail.id[r->avail.n % SIZE] = (uint16_t)head;
-	barrier();
-	r->avail.n = (uint16_t)(r->avail.n + 1);
-	barrier();
+	vdrv_offer(&rings[i][queue], SIZE, head);
 }
 
 /* Let device @i have a buffer to receive into, of @bytes. */
@@ -150,37 +59,16 @@ static void listen_to_all(unsigned i)
 {
 	for (unsigned n = 0; n < SIZE; n++)
 		listen(i, n, BUFFER);
-	set(i, R_NOTIFY, RX);
-}
-
-static uint64_t offered(unsigned i)
-{
-	uint64_t low;
-
-	set(i, R_FEATURES_SEL, 0);
-	low = get(i, R_FEATURES);
-	set(i, R_FEATURES_SEL, 1);
-	return low | (uint64_t)get(i, R_FEATURES) << 32;
+	vdrv_set(slots[i], R_NOTIFY, RX);
 }
 
 /* Reset device @i and start it with @wanted, as far as it has that; without buffers to receive. */
 static void start(unsigned i, uint64_t wanted)
 {
-	unsigned ok = version == 1 ? 0 : FEATURES_OK;
-
-	set(i, R_PAGE_BYTES, 4096);
-	set(i, R_STATUS, 0);
-	set(i, R_STATUS, ACKNOWLEDGE | DRIVER);
-	features[i] = offered(i) & (wanted | F_VERSION_1);
-	set(i, R_ACCEPTED_SEL, 0);
-	set(i, R_ACCEPTED, (uint32_t)features[i]);
-	set(i, R_ACCEPTED_SEL, 1);
-	set(i, R_ACCEPTED, (uint32_t)(features[i] >> 32));
-	if (ok)
-		set(i, R_STATUS, ACKNOWLEDGE | DRIVER | ok);
-	set_queue(i, RX);
-	set_queue(i, TX);
-	set(i, R_STATUS, ACKNOWLEDGE | DRIVER | ok | DRIVER_OK);
+	features[i] = vdrv_begin(slots[i], wanted);
+	vdrv_set_queue(slots[i], RX, &rings[i][RX], SIZE);
+	vdrv_set_queue(slots[i], TX, &rings[i][TX], SIZE);
+	vdrv_go(slots[i]);
 	heard[i] = 0;
 }
 
@@ -197,15 +85,8 @@ static uint64_t soon(void)
 /* Notify and wait until all that was offered is sent, or the device gives up. */
 static bool settle(unsigned i)
 {
-	struct rings *r = &rings[i][TX];
-	uint64_t end = soon();
-
-	set(i, R_NOTIFY, TX);
-	while (r->used.n != r->avail.n && !(get(i, R_STATUS) & NEEDS_RESET) &&
-	       csr_read(CSR_TIME) < end)
-		continue;
-	barrier();
-	return r->used.n == r->avail.n;
+	vdrv_set(slots[i], R_NOTIFY, TX);
+	return vdrv_settle(slots[i], &rings[i][TX], SIZE);
 }
 
 /* A packet of @bytes from @i in sent[], behind its header; what it carries counts up from @mark. */
@@ -256,7 +137,7 @@ static unsigned hear_any(unsigned i, struct header *h)
 			continue;
 		if (r->used.n == heard[i])
 			return 0;
-		barrier();
+		vdrv_barrier();
 		id = r->used.entry[heard[i] % SIZE].id % SIZE;
 		bytes = r->used.entry[heard[i]++ % SIZE].bytes;
 		if (k == 0) {
@@ -325,9 +206,9 @@ static void test_configuration(void)
 {
 	for (unsigned i = 0; i < 2; i++) {
 		for (unsigned n = 0; n < 6; n++)
-			mac[i][n] = mmio_read8(SLOT(slots[i]) + R_CONFIG + n);
+			mac[i][n] = vdrv_get_byte(slots[i], R_CONFIG + n);
 		test_is(mac[i][0] & 3, 2, "net %u: an address of one device, given locally", i);
-		test_ok(offered(i) >> 5 & 1, "net %u: it tells its address", i);
+		test_ok(vdrv_offered(slots[i]) >> 5 & 1, "net %u: it tells its address", i);
 	}
 	test_ok(!is_same(mac[0], mac[1], 6), "two addresses");
 }
@@ -388,7 +269,7 @@ static void test_merging(void)
 	}
 	for (unsigned n = 0; n < 8; n++)
 		listen(1, n, 300);
-	set(1, R_NOTIFY, RX);
+	vdrv_set(slots[1], R_NOTIFY, RX);
 	test_ok(passes(0, 1, 1000), "merged");
 	test_is(rings[1][RX].used.n, 4, "over four buffers");
 	(void)make(0, mac[1], 70, 3);
@@ -512,8 +393,8 @@ static bool interrupts(unsigned i)
 	uint32_t status = 0;
 
 	for (uint64_t end = soon(); !status && csr_read(CSR_TIME) < end;)
-		status = get(i, R_INTERRUPT);
-	set(i, R_ACK, status);
+		status = vdrv_get(slots[i], R_INTERRUPT);
+	vdrv_set(slots[i], R_ACK, status);
 	return status == 1;
 }
 
@@ -527,7 +408,7 @@ static void test_events(void)
 	test_ok(passes(0, 1, 99) && interrupts(1), "EVENT_IDX: an interrupt for the first");
 	rings[1][RX].avail.used_event = 2; /* the third */
 	test_ok(passes(0, 1, 100), "EVENT_IDX: the second");
-	test_is(get(1, R_INTERRUPT), 0, "EVENT_IDX: no interrupt");
+	test_is(vdrv_get(slots[1], R_INTERRUPT), 0, "EVENT_IDX: no interrupt");
 	test_ok(passes(0, 1, 101), "EVENT_IDX: the third");
 	test_ok(interrupts(1), "EVENT_IDX: an interrupt for it");
 }
@@ -597,7 +478,7 @@ static void spoil(struct rings *r, const struct bad *b)
 				    (uint16_t)(flags ^ b->toggles), b->next };
 	r->avail.id[0] = b->head;
 	r->avail.n = (uint16_t)(r->avail.n + b->jump);
-	barrier();
+	vdrv_barrier();
 }
 
 static void test_bad(void)
@@ -617,7 +498,7 @@ static void test_bad(void)
 		start(1, F_INDIRECT | F_MRG_RXBUF);
 		listen(1, 0, BUFFER);
 		spoil(&rings[1][RX], &bad[i]);
-		set(1, R_NOTIFY, RX);
+		vdrv_set(slots[1], R_NOTIFY, RX);
 		(void)make(0, mac[1], 100, 1);
 		(void)send(0, 100);
 		test_ok(works(), "receiving: %s: works after a reset", bad[i].name);
@@ -660,24 +541,20 @@ static void test_reset_in_the_middle(void)
 		(void)make(0, k & 1 ? mac[1] : everybody, 1000, k);
 		for (unsigned n = 0; n < SIZE; n++)
 			queue_up(0, 1000);
-		set(0, R_NOTIFY, TX);
-		set(k >> 1 & 1, R_STATUS, 0);
+		vdrv_set(slots[0], R_NOTIFY, TX);
+		vdrv_set(slots[k >> 1 & 1], R_STATUS, 0);
 	}
 	test_ok(works(), "works after resets in the middle");
 }
 
 int main(void)
 {
-	unsigned found = 0;
-
-	for (unsigned n = 0; n < SLOTS && found < 2; n++)
-		if (mmio_read32(SLOT(n) + R_ID) == ID_NET)
-			slots[found++] = n;
-	if (found < 2) {
+	slots[0] = vdrv_find(0, ID_NET);
+	slots[1] = vdrv_find(slots[0] + 1, ID_NET);
+	if (slots[1] >= VDRV_SLOTS) {
 		test_skip("no two nets");
 		return test_done();
 	}
-	version = get(0, R_VERSION);
 	test_configuration();
 	test_sending();
 	test_parts();

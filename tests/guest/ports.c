@@ -12,9 +12,8 @@
 #include "guests/lib/hart.h"
 #include "guests/lib/string.h"
 #include "tests/guest/tap.h"
+#include "tests/guest/vdrv.h"
 
-#define SLOTS	   8
-#define SLOT(n)	   (0x10001000ul + 0x1000ul * (n))
 #define ID_CONSOLE 3
 
 #define F_MULTIPORT   (1ul << 1)
@@ -24,59 +23,14 @@ enum { READY = 0, ADD = 1, PORT_READY = 3, CONSOLE = 4, OPEN = 6, NAME = 7, EVEN
 enum { TX0 = 1, CONTROL_RX = 2, CONTROL_TX = 3, RX1 = 4, TX1 = 5, RX2 = 6, TX2 = 7, QUEUES };
 enum { PORTS = 3, SIZE = 16, BUFFER = 8192 };
 
-enum reg {
-	R_VERSION = 4,
-	R_ID = 8,
-	R_FEATURES = 0x10,
-	R_FEATURES_SEL = 0x14,
-	R_ACCEPTED = 0x20,
-	R_ACCEPTED_SEL = 0x24,
-	R_PAGE_BYTES = 0x28, /* these three of version 1 */
-	R_QUEUE_ALIGN = 0x3c,
-	R_QUEUE_PFN = 0x40,
-	R_QUEUE_SEL = 0x30,
-	R_QUEUE_MAX = 0x34,
-	R_QUEUE_SIZE = 0x38,
-	R_QUEUE_READY = 0x44,
-	R_NOTIFY = 0x50,
-	R_INTERRUPT = 0x60,
-	R_ACK = 0x64,
-	R_STATUS = 0x70,
-	R_DESC = 0x80,
-	R_AVAIL = 0x90,
-	R_USED = 0xa0,
-	R_CONFIG = 0x100,
-};
-
-enum { ACKNOWLEDGE = 1, DRIVER = 2, DRIVER_OK = 4, FEATURES_OK = 8 };
-enum { LIVE = ACKNOWLEDGE | DRIVER | DRIVER_OK | FEATURES_OK };
-enum { NEXT = 1, WRITE = 2 };
-
-struct desc {
-	uint64_t at;
-	uint32_t bytes;
-	uint16_t flags, next;
-};
-
 struct message {
 	uint32_t port;
 	uint16_t event, value;
 };
 
-/* As version 1 has them: the used ring in a page of its own. */
 static struct ring {
-	struct desc desc[SIZE];
-	volatile struct {
-		uint16_t flags, n, id[SIZE], used_event;
-	} avail;
-	volatile struct {
-		uint16_t flags, n;
-		struct {
-			uint32_t id, bytes;
-		} entry[SIZE];
-		uint16_t avail_event;
-	} used __attribute__((aligned(4096)));
-} rings[QUEUES] __attribute__((aligned(4096)));
+	VDRV_RINGS(SIZE);
+} rings[QUEUES];
 static uint16_t seen[QUEUES]; /* of each used ring */
 static uint8_t buffers[QUEUES][SIZE][BUFFER] __attribute__((aligned(4096)));
 
@@ -88,29 +42,7 @@ static struct {
 } said[PORTS];
 
 static unsigned slot;
-static uint32_t version; /* of the transport */
-static unsigned token;	 /* the last one that was sent */
-
-static uint32_t get(unsigned reg)
-{
-	return mmio_read32(SLOT(slot) + reg);
-}
-
-static void set(unsigned reg, uint32_t v)
-{
-	mmio_write32(SLOT(slot) + reg, v);
-}
-
-static void set_address(unsigned reg, const volatile void *p)
-{
-	set(reg, (uint32_t)(uint64_t)p);
-	set(reg + 4, (uint32_t)((uint64_t)p >> 32));
-}
-
-static void barrier(void)
-{
-	asm volatile("fence iorw, iorw" : : : "memory");
-}
+static unsigned token; /* the last one that was sent */
 
 static bool is_over(uint64_t end)
 {
@@ -122,59 +54,28 @@ static uint64_t in_seconds(unsigned n)
 	return csr_read(CSR_TIME) + n * board.timebase;
 }
 
-static void set_ring(unsigned queue)
-{
-	struct ring *r = &rings[queue];
-
-	mem_set(r, 0, sizeof(*r));
-	seen[queue] = 0;
-	set(R_QUEUE_SEL, queue);
-	set(R_QUEUE_SIZE, SIZE);
-	if (version == 1) {
-		set(R_QUEUE_ALIGN, 4096);
-		set(R_QUEUE_PFN, (uint32_t)((uint64_t)r / 4096));
-		return;
-	}
-	set_address(R_DESC, r->desc);
-	set_address(R_AVAIL, &r->avail);
-	set_address(R_USED, &r->used);
-	set(R_QUEUE_READY, 1);
-}
-
 static void start_device(uint64_t features)
 {
-	unsigned live = version == 1 ? ACKNOWLEDGE | DRIVER | DRIVER_OK : LIVE;
-
-	set(R_PAGE_BYTES, 4096);
-	set(R_STATUS, 0);
-	set(R_STATUS, ACKNOWLEDGE | DRIVER);
-	set(R_ACCEPTED_SEL, 0);
-	set(R_ACCEPTED, (uint32_t)features);
-	set(R_ACCEPTED_SEL, 1);
-	set(R_ACCEPTED, version != 1);
-	set(R_STATUS, live - DRIVER_OK);
-	for (unsigned queue = 0; queue < QUEUES; queue++)
-		set_ring(queue);
-	set(R_STATUS, live);
+	(void)vdrv_begin(slot, features);
+	for (unsigned queue = 0; queue < QUEUES; queue++) {
+		vdrv_set_queue(slot, queue, &rings[queue], SIZE);
+		seen[queue] = 0;
+	}
+	vdrv_go(slot);
 	mem_set(said, 0, sizeof(said));
 }
 
 /* Offer descriptor @i of @queue: its buffer, or @bytes of it. */
 static void offer(unsigned queue, unsigned i, uint32_t bytes)
 {
-	struct ring *r = &rings[queue];
-	uint16_t n = r->avail.n;
-
-	r->desc[i] = (struct desc){ (uint64_t)buffers[queue][i], bytes, queue % 2 ? 0 : WRITE, 0 };
-	r->avail.id[n % SIZE] = (uint16_t)i;
-	barrier();
-	r->avail.n = (uint16_t)(n + 1);
-	barrier();
+	rings[queue].desc[i] =
+		(struct desc){ (uint64_t)buffers[queue][i], bytes, queue % 2 ? 0 : WRITE, 0 };
+	vdrv_offer(&rings[queue], SIZE, i);
 }
 
 static void notify(unsigned queue)
 {
-	set(R_NOTIFY, queue);
+	vdrv_set(slot, R_NOTIFY, queue);
 }
 
 /* The next buffer that is back, within @end: its number, and *@bytes written; -1: none. */
@@ -186,7 +87,7 @@ static int take(unsigned queue, uint32_t *bytes, uint64_t end)
 	while (*n == seen[queue])
 		if (is_over(end))
 			return -1;
-	barrier();
+	vdrv_barrier();
 	*bytes = rings[queue].used.entry[at].bytes;
 	seen[queue]++;
 	return (int)(rings[queue].used.entry[at].id % SIZE);
@@ -319,25 +220,25 @@ static void test_device(void)
 {
 	uint32_t features;
 
-	set(R_FEATURES_SEL, 0);
-	features = get(R_FEATURES);
+	vdrv_set(slot, R_FEATURES_SEL, 0);
+	features = vdrv_get(slot, R_FEATURES);
 	test_ok(features & F_MULTIPORT, "it has several ports");
-	test_is(get(R_CONFIG + 4), 5, "at most five");
-	set(R_QUEUE_SEL, 2 * 5 + 1);
-	test_ok(get(R_QUEUE_MAX) >= SIZE, "twelve queues");
-	set(R_QUEUE_SEL, 2 * 5 + 2);
-	test_is(get(R_QUEUE_MAX), 0, "and no more");
+	test_is(vdrv_get(slot, R_CONFIG + 4), 5, "at most five");
+	vdrv_set(slot, R_QUEUE_SEL, 2 * 5 + 1);
+	test_ok(vdrv_get(slot, R_QUEUE_MAX) >= SIZE, "twelve queues");
+	vdrv_set(slot, R_QUEUE_SEL, 2 * 5 + 2);
+	test_is(vdrv_get(slot, R_QUEUE_MAX), 0, "and no more");
 	test_ok(features & F_EMERG_WRITE, "emergency write");
-	set(R_CONFIG + 8, '\n');
-	test_is(get(R_CONFIG + 4), 5, "an emergency write changes nothing");
+	vdrv_set(slot, R_CONFIG + 8, '\n');
+	test_is(vdrv_get(slot, R_CONFIG + 4), 5, "an emergency write changes nothing");
 }
 
 static void test_talk(void)
 {
 	test_ok(start(), "start");
-	test_is(get(R_INTERRUPT), 1, "messages interrupt");
-	set(R_ACK, 1);
-	test_is(get(R_INTERRUPT), 0, "acknowledged");
+	test_is(vdrv_get(slot, R_INTERRUPT), 1, "messages interrupt");
+	vdrv_set(slot, R_ACK, 1);
+	test_is(vdrv_get(slot, R_INTERRUPT), 0, "acknowledged");
 	test_is(said[0].n[NAME], 0, "the console has no name");
 	test_is(said[1].n[CONSOLE] + said[2].n[CONSOLE], 0, "the others are no consoles");
 	test_ok(str_equal(said[1].name, "echo"), "port 1 is echo");
@@ -366,9 +267,7 @@ static void test_output(void)
 	for (unsigned i = 0; i < SIZE; i++)
 		rings[TX2].desc[i] = (struct desc){ (uint64_t)buffers[TX2][i], BUFFER,
 						    i + 1 < SIZE ? NEXT : 0, (uint16_t)(i + 1) };
-	rings[TX2].avail.id[rings[TX2].avail.n % SIZE] = 0;
-	barrier();
-	rings[TX2].avail.n++;
+	vdrv_offer(&rings[TX2], SIZE, 0);
 	notify(TX2);
 	test_ok(take(TX2, &none, in_seconds(5)) == 0, "a chain of sixteen");
 	test_ok(send(TX0, 1), "a byte on the console");
@@ -510,7 +409,7 @@ static void test_bad(void)
 			start_device(F_MULTIPORT);
 			offer(queues[q], 0, 64);
 			bad[i].spoil(&rings[queues[q]]);
-			barrier();
+			vdrv_barrier();
 			notify(queues[q]);
 			say_anything();
 			test_ok(works(), "queue %u, %s: works after a reset", queues[q],
@@ -548,7 +447,7 @@ static void meddle(uint64_t seed)
 		unsigned queue = seed >> 47 & 7;
 
 		seed = seed * 6364136223846793005ul + 1442695040888963407ul;
-		set(regs[seed >> 60 & 7], (uint32_t)(seed >> 32) & 7);
+		vdrv_set(slot, regs[seed >> 60 & 7], (uint32_t)(seed >> 32) & 7);
 		rings[queue].desc[seed >> 50 & 15].next = (uint16_t)(seed >> 20);
 		rings[queue].desc[seed >> 50 & 15].flags = (uint16_t)(seed >> 40 & 7);
 	}
@@ -578,13 +477,11 @@ static void test_meddling(void)
 
 int main(void)
 {
-	while (slot < SLOTS && get(R_ID) != ID_CONSOLE)
-		slot++;
-	if (slot == SLOTS) {
+	slot = vdrv_find(0, ID_CONSOLE);
+	if (slot == VDRV_SLOTS) {
 		test_skip("no ports");
 		return test_done();
 	}
-	version = get(R_VERSION);
 	mem_set(buffers[TX0], '\n', sizeof(buffers[TX0])); /* for who reads the console */
 	test_device();
 	test_talk();

@@ -7,79 +7,30 @@
  * one all is skipped. Nothing here waits without a limit.
  */
 #include "guests/lib/board.h"
-#include "guests/lib/csr.h"
 #include "guests/lib/hart.h"
 #include "guests/lib/string.h"
 #include "tests/guest/tap.h"
+#include "tests/guest/vdrv.h"
 
 #define PATTERN 0x9e3779b97f4a7c15ul
 #define SERIAL	"gnomon-test"
 
-#define SLOTS	   8
-#define SLOT(n)	   (0x10001000ul + 0x1000ul * (n))
 #define MAGIC	   0x74726976
 #define ID_BLOCK   2
 #define ID_ENTROPY 4
 
-enum reg {
-	R_MAGIC = 0,
-	R_VERSION = 4,
-	R_ID = 8,
-	R_FEATURES = 0x10,
-	R_FEATURES_SEL = 0x14,
-	R_ACCEPTED = 0x20,
-	R_ACCEPTED_SEL = 0x24,
-	R_QUEUE_SEL = 0x30,
-	R_QUEUE_MAX = 0x34,
-	R_QUEUE_SIZE = 0x38,
-	R_PAGE_BYTES = 0x28, /* these three of version 1 */
-	R_QUEUE_ALIGN = 0x3c,
-	R_QUEUE_PFN = 0x40,
-	R_QUEUE_READY = 0x44,
-	R_NOTIFY = 0x50,
-	R_INTERRUPT = 0x60,
-	R_ACK = 0x64,
-	R_STATUS = 0x70,
-	R_DESC = 0x80,
-	R_AVAIL = 0x90,
-	R_USED = 0xa0,
-	R_CONFIG = 0x100,
-};
-
-enum { ACKNOWLEDGE = 1, DRIVER = 2, DRIVER_OK = 4, FEATURES_OK = 8, NEEDS_RESET = 64 };
-enum { NEXT = 1, WRITE = 2, INDIRECT = 4 };
 enum { IN = 0, OUT = 1, FLUSH = 4, GET_ID = 8, DISCARD = 11, WRITE_ZEROES = 13 };
 enum { S_OK = 0, S_IOERR = 1, S_UNSUPP = 2, S_NONE = 0xee };
 
-#define F_INDIRECT     (1ul << 28)
-#define F_EVENT_IDX    (1ul << 29)
-#define F_VERSION_1    (1ul << 32)
 #define F_DISCARD      (1ul << 13)
 #define F_WRITE_ZEROES (1ul << 14)
 
 #define SIZE 64
 
-struct desc {
-	uint64_t at;
-	uint32_t bytes;
-	uint16_t flags, next;
-};
-
-/* The rings of the one queue that is used at a time, as version 1 has them: the used ring in a page
- * of its own. */
+/* Of the one queue that is used at a time. */
 static struct {
-	struct desc desc[SIZE];
-	volatile struct {
-		uint16_t flags, n, id[SIZE], used_event;
-	} avail;
-	volatile struct {
-		uint16_t flags, n;
-		struct {
-			uint32_t id, bytes;
-		} entry[SIZE];
-		uint16_t avail_event;
-	} used __attribute__((aligned(4096)));
-} rings __attribute__((aligned(4096)));
+	VDRV_RINGS(SIZE);
+} rings;
 static struct desc table[SIZE] __attribute__((aligned(4096)));
 
 static struct {
@@ -93,112 +44,29 @@ static unsigned slot;
 static uint64_t features; /* agreed on */
 static uint32_t version;  /* of the transport */
 
-static uint32_t get(unsigned reg)
-{
-	return mmio_read32(SLOT(slot) + reg);
-}
-
-static void set(unsigned reg, uint32_t v)
-{
-	mmio_write32(SLOT(slot) + reg, v);
-}
-
-static void set_address(unsigned reg, const volatile void *p)
-{
-	set(reg, (uint32_t)(uint64_t)p);
-	set(reg + 4, (uint32_t)((uint64_t)p >> 32));
-}
-
-static void barrier(void)
-{
-	asm volatile("fence iorw, iorw" : : : "memory");
-}
-
-/* The place of the device of that id; SLOTS: there is none. */
-static unsigned find(uint32_t id)
-{
-	unsigned n = 0;
-
-	while (n < SLOTS && mmio_read32(SLOT(n) + R_ID) != id)
-		n++;
-	return n;
-}
-
-static uint64_t offered(void)
-{
-	uint64_t low;
-
-	set(R_FEATURES_SEL, 0);
-	low = get(R_FEATURES);
-	set(R_FEATURES_SEL, 1);
-	return low | (uint64_t)get(R_FEATURES) << 32;
-}
-
-static void clear_rings(void)
-{
-	mem_set((void *)&rings, 0, sizeof(rings));
-}
-
-static void set_rings(void)
-{
-	clear_rings();
-	set(R_QUEUE_SEL, 0);
-	set(R_QUEUE_SIZE, SIZE);
-	if (version == 1) {
-		set(R_QUEUE_ALIGN, 4096);
-		set(R_QUEUE_PFN, (uint32_t)((uint64_t)&rings / 4096));
-		return;
-	}
-	set_address(R_DESC, rings.desc);
-	set_address(R_AVAIL, &rings.avail);
-	set_address(R_USED, &rings.used);
-	set(R_QUEUE_READY, 1);
-}
-
 static bool queue_is_ready(void)
 {
-	return get(version == 1 ? R_QUEUE_PFN : R_QUEUE_READY) != 0;
+	return vdrv_get(slot, version == 1 ? R_QUEUE_PFN : R_QUEUE_READY) != 0;
 }
 
 /* Reset the device and start it with @wanted, as far as it has that. */
 static void start(uint64_t wanted)
 {
-	unsigned ok = version == 1 ? 0 : FEATURES_OK;
-
-	set(R_PAGE_BYTES, 4096); /* before the reset, as Linux does */
-	set(R_STATUS, 0);
-	set(R_STATUS, ACKNOWLEDGE);
-	set(R_STATUS, ACKNOWLEDGE | DRIVER);
-	features = offered() & (wanted | F_VERSION_1);
-	set(R_ACCEPTED_SEL, 0);
-	set(R_ACCEPTED, (uint32_t)features);
-	set(R_ACCEPTED_SEL, 1);
-	set(R_ACCEPTED, (uint32_t)(features >> 32));
-	if (ok)
-		set(R_STATUS, ACKNOWLEDGE | DRIVER | ok);
-	set_rings();
-	set(R_STATUS, ACKNOWLEDGE | DRIVER | ok | DRIVER_OK);
+	features = vdrv_begin(slot, wanted);
+	vdrv_set_queue(slot, 0, &rings, SIZE);
+	vdrv_go(slot);
 }
 
 static void offer(unsigned head)
 {
-	rings.avail.id[rings.avail.n % SIZE] = (uint16_t)head;
-	barrier();
-	rings.avail.n = (uint16_t)(rings.avail.n + 1);
-	barrier();
+	vdrv_offer(&rings, SIZE, head);
 }
 
-/* Notify and wait until all that was offered is used, or the device gives up, half a second. */
+/* Notify and wait until all that was offered is used, or the device gives up. */
 static bool settle(void)
 {
-	uint64_t end = csr_read(CSR_TIME) + board.timebase / 2;
-
-	set(R_NOTIFY, 0);
-	while (rings.used.n != rings.avail.n && !(get(R_STATUS) & NEEDS_RESET) &&
-	       csr_read(CSR_TIME) < end)
-		continue;
-	barrier();
-	return rings.used.n == rings.avail.n;
+	vdrv_set(slot, R_NOTIFY, 0);
+	return vdrv_settle(slot, &rings, SIZE);
 }
 
 /* Make request @i of three descriptors, without offering it. */
@@ -248,30 +116,30 @@ static void test_places(void)
 {
 	unsigned magic = 0, alike = 0;
 
-	for (unsigned n = 0; n < SLOTS; n++) {
-		magic += mmio_read32(SLOT(n) + R_MAGIC) == MAGIC;
-		alike += mmio_read32(SLOT(n) + R_VERSION) == version;
+	for (unsigned n = 0; n < VDRV_SLOTS; n++) {
+		magic += vdrv_get(n, R_MAGIC) == MAGIC;
+		alike += vdrv_get(n, R_VERSION) == version;
 	}
-	test_is(magic, SLOTS, "eight places");
-	test_is(alike, SLOTS, "all of version %u", version);
-	test_is(get(R_CONFIG + 4), 0, "capacity, high");
-	test_ok(get(R_CONFIG) >= 128, "capacity, low");
-	test_is(offered() >> 32 & 1, version == 2, "it offers VERSION_1, if it has that");
+	test_is(magic, VDRV_SLOTS, "eight places");
+	test_is(alike, VDRV_SLOTS, "all of version %u", version);
+	test_is(vdrv_get(slot, R_CONFIG + 4), 0, "capacity, high");
+	test_ok(vdrv_get(slot, R_CONFIG) >= 128, "capacity, low");
+	test_is(vdrv_offered(slot) >> 32 & 1, version == 2, "it offers VERSION_1, if it has that");
 }
 
 static void test_status(void)
 {
 	start(0);
-	test_is(get(R_STATUS), version == 1 ? 7 : 15, "status after the start");
+	test_is(vdrv_get(slot, R_STATUS), version == 1 ? 7 : 15, "status after the start");
 	test_ok(queue_is_ready(), "the queue is ready");
-	set(R_STATUS, 0);
-	test_is(get(R_STATUS), 0, "status after a reset");
+	vdrv_set(slot, R_STATUS, 0);
+	test_is(vdrv_get(slot, R_STATUS), 0, "status after a reset");
 	test_ok(!queue_is_ready(), "the queue isn't ready any more");
-	test_is(get(R_INTERRUPT), 0, "no interrupt after a reset");
-	set(R_QUEUE_SEL, 1000);
-	test_is(get(R_QUEUE_MAX), 0, "no queue 1000");
-	set(R_QUEUE_SEL, 0);
-	test_ok(get(R_QUEUE_MAX) >= SIZE, "a queue of %u", SIZE);
+	test_is(vdrv_get(slot, R_INTERRUPT), 0, "no interrupt after a reset");
+	vdrv_set(slot, R_QUEUE_SEL, 1000);
+	test_is(vdrv_get(slot, R_QUEUE_MAX), 0, "no queue 1000");
+	vdrv_set(slot, R_QUEUE_SEL, 0);
+	test_ok(vdrv_get(slot, R_QUEUE_MAX) >= SIZE, "a queue of %u", SIZE);
 }
 
 static void test_requests(void)
@@ -295,7 +163,7 @@ static void test_requests(void)
 	test_is(request(GET_ID, 0, 20), S_OK, "who it is");
 	test_ok(str_equal((const char *)data[0], SERIAL), "the serial number");
 	test_is(request(IN, 1ul << 40, 512), S_IOERR, "read past the end");
-	test_is(request(OUT, get(R_CONFIG), 512), S_IOERR, "write past the end");
+	test_is(request(OUT, vdrv_get(slot, R_CONFIG), 512), S_IOERR, "write past the end");
 	test_is(request(IN, ~0ul, 512), S_IOERR, "read of the last sector there could be");
 	test_is(request(99, 0, 512), S_UNSUPP, "no request at all");
 }
@@ -323,7 +191,7 @@ static void test_clearing(void)
 	test_is(nonzero, 0, "they are zeroes");
 	test_is(request(IN, 69, 512), S_OK, "read the sector before");
 	test_is(wrong_words(0, 69, 512), 0, "it is as it was");
-	put_range(get(R_CONFIG), 8);
+	put_range(vdrv_get(slot, R_CONFIG), 8);
 	test_is(request(WRITE_ZEROES, 0, 16), S_IOERR, "write zeroes past the end");
 	put_range(72, 8);
 	test_is(request(DISCARD, 0, 16), S_OK, "discard");
@@ -366,10 +234,10 @@ static void test_interrupts(void)
 	mmio_write32(PLIC_ENABLE, 1u << source);
 	start(F_EVENT_IDX);
 	(void)request(IN, 0, 512);
-	test_is(get(R_INTERRUPT), 1, "a used buffer interrupts");
+	test_is(vdrv_get(slot, R_INTERRUPT), 1, "a used buffer interrupts");
 	test_is(mmio_read32(PLIC_CLAIM), source, "by the place's line");
-	set(R_ACK, 1);
-	test_is(get(R_INTERRUPT), 0, "acknowledged");
+	vdrv_set(slot, R_ACK, 1);
+	test_is(vdrv_get(slot, R_INTERRUPT), 0, "acknowledged");
 	mmio_write32(PLIC_CLAIM, source);
 	test_is(mmio_read32(PLIC_CLAIM), 0, "completed, and none left");
 	if (!(features & F_EVENT_IDX)) {
@@ -377,14 +245,14 @@ static void test_interrupts(void)
 	} else {
 		rings.avail.used_event = 2; /* the third */
 		(void)request(IN, 0, 512);
-		test_is(get(R_INTERRUPT), 0, "EVENT_IDX: none for the second");
+		test_is(vdrv_get(slot, R_INTERRUPT), 0, "EVENT_IDX: none for the second");
 		(void)request(IN, 0, 512);
-		test_is(get(R_INTERRUPT), 1, "EVENT_IDX: one for the third");
+		test_is(vdrv_get(slot, R_INTERRUPT), 1, "EVENT_IDX: one for the third");
 	}
 	start(0);
 	rings.avail.flags = 1;
 	(void)request(IN, 0, 512);
-	test_is(get(R_INTERRUPT), 0, "NO_INTERRUPT");
+	test_is(vdrv_get(slot, R_INTERRUPT), 0, "NO_INTERRUPT");
 	mmio_write32(PLIC_ENABLE, 0);
 }
 
@@ -506,7 +374,7 @@ static void test_bad(void)
 		prepare(0, IN, 0, 512);
 		offer(0);
 		bad[i].spoil();
-		barrier();
+		vdrv_barrier();
 		(void)settle();
 		if (!bad[i].qemu_does || !on_opensbi())
 			test_ok(status[0] != S_OK, "%s: isn't done", bad[i].name);
@@ -521,16 +389,16 @@ static void test_bad_rings(void)
 
 	for (unsigned i = 0; i < COUNT(at); i++) {
 		start(0);
-		set(version == 1 ? R_QUEUE_PFN : R_QUEUE_READY, 0);
-		set_address(R_DESC, (void *)at[i]);
-		set_address(R_USED, (void *)at[i]);
+		vdrv_set(slot, version == 1 ? R_QUEUE_PFN : R_QUEUE_READY, 0);
+		vdrv_set_address(slot, R_DESC, at[i]);
+		vdrv_set_address(slot, R_USED, at[i]);
 		if (version == 1)
-			set(R_QUEUE_PFN, (uint32_t)(at[i] / 4096));
+			vdrv_set(slot, R_QUEUE_PFN, (uint32_t)(at[i] / 4096));
 		else
-			set(R_QUEUE_READY, 1);
+			vdrv_set(slot, R_QUEUE_READY, 1);
 		prepare(0, IN, 0, 512);
 		offer(0);
-		set(R_NOTIFY, 0);
+		vdrv_set(slot, R_NOTIFY, 0);
 		test_ok(works(), "rings at %lx: works after a reset", at[i]);
 	}
 }
@@ -543,7 +411,7 @@ static void test_reset_in_the_middle(void)
 			prepare(i, IN, 8 * i, 4096);
 			offer(3 * i);
 		}
-		set(R_NOTIFY, 0);
+		vdrv_set(slot, R_NOTIFY, 0);
 	}
 	test_ok(works(), "works after resets in the middle of requests");
 }
@@ -558,7 +426,7 @@ static void meddle(uint64_t seed)
 
 	while (!stop) {
 		seed = seed * 6364136223846793005ul + 1442695040888963407ul;
-		set(regs[seed >> 60 & 7], (uint32_t)(seed >> 32) & 7);
+		vdrv_set(slot, regs[seed >> 60 & 7], (uint32_t)(seed >> 32) & 7);
 		rings.desc[seed >> 50 & 63].next = (uint16_t)(seed >> 20);
 		rings.desc[seed >> 50 & 63].flags = (uint16_t)(seed >> 40 & 7);
 	}
@@ -582,7 +450,7 @@ static void test_meddling(void)
 			start(F_INDIRECT);
 		prepare(i, IN, i, 512);
 		offer(3 * i);
-		set(R_NOTIFY, 0);
+		vdrv_set(slot, R_NOTIFY, 0);
 	}
 	stop = true;
 	hart_await(other, SBI_HSM_STOPPED);
@@ -593,8 +461,8 @@ static void test_entropy(void)
 {
 	uint64_t first;
 
-	slot = find(ID_ENTROPY);
-	if (slot == SLOTS) {
+	slot = vdrv_find(0, ID_ENTROPY);
+	if (slot == VDRV_SLOTS) {
 		test_skip("no entropy device");
 		return;
 	}
@@ -621,12 +489,12 @@ static void test_entropy(void)
 
 int main(void)
 {
-	slot = find(ID_BLOCK);
-	if (slot == SLOTS) {
+	slot = vdrv_find(0, ID_BLOCK);
+	if (slot == VDRV_SLOTS) {
 		test_skip("no disk");
 		return test_done();
 	}
-	version = get(R_VERSION);
+	version = vdrv_get(slot, R_VERSION);
 	test_places();
 	test_status();
 	test_requests();

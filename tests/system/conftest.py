@@ -1,8 +1,11 @@
-"""What pytest must know of the system tests: their markers, and how two processes share them.
+"""What pytest must know of the system tests: their markers, how two processes share them, and what
+several files' tests need.
 
 Its one invariant: every test is in exactly one shard, whatever the number of shards.
 Read next: machine.py.
 """
+
+import pathlib
 
 import pytest
 
@@ -36,3 +39,14 @@ def pytest_collection_modifyitems(config, items):
 def pytest_runtest_setup(item):
     if item.get_closest_marker("qemu10") and not machine.QEMU10.exists():
         pytest.skip("no QEMU 10: tools/setup qemu10 gets it on Debian 12")
+
+
+@pytest.fixture(scope="session", name="initrd")
+def make_initrd(tmp_path_factory):
+    """The Linux guest's RAM disk with the modules behind it: Linux unpacks both."""
+    if pathlib.Path(machine.IMAGE).resolve() != (machine.CACHE / "linux/Image").resolve():
+        pytest.skip("the modules are those of the kernel in the cache")
+    path = tmp_path_factory.mktemp("initrd") / "initrd.cpio"
+    path.write_bytes(pathlib.Path(machine.INITRD).read_bytes()
+                     + (machine.BUILD / "linux/modules.cpio").read_bytes())
+    return path

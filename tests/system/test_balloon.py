@@ -5,14 +5,13 @@ Its one invariant: what a guest gave is counted by Gnomon, as free memory, not b
 Read next: tests/guest/balloon.c, hyp/g-stage/discard.c.
 """
 
-import pathlib
 import re
 import subprocess
 
 import pytest
 from house import Machine, guest
-from machine import (BACKENDS, BAD_FILE, BUILD, CACHE, HEXT, IMAGE, INITRD, NO_H, POLICIES,
-                     assert_one_line, launch, suite)
+from machine import (BACKENDS, BAD_FILE, HEXT, IMAGE, NO_H, POLICIES, assert_one_line, launch,
+                     suite)
 from test_guests import all_pass, as_bare
 
 ON = ("--balloon", "on")
@@ -74,18 +73,14 @@ exit 0
 """
 
 
-@pytest.fixture(scope="session", name="initrd")
-def make_initrd(tmp_path_factory):
-    """The Linux guest's RAM disk with the modules and SESSION behind it: Linux unpacks all."""
-    if pathlib.Path(IMAGE).resolve() != (CACHE / "linux/Image").resolve():
-        pytest.skip("the modules are those of the kernel in the cache")
-    folder = tmp_path_factory.mktemp("initrd")
-    (folder / "session").write_text(SESSION)
+@pytest.fixture(name="told")
+def make_told(tmp_path, initrd):
+    """The Linux guest's RAM disk and its modules with SESSION behind them: Linux unpacks all."""
+    (tmp_path / "session").write_text(SESSION)
     session = subprocess.run(["cpio", "--quiet", "-o", "-H", "newc"], input=b"session\n",
-                             cwd=folder, capture_output=True, check=True).stdout
-    path = folder / "initrd.cpio"
-    path.write_bytes(pathlib.Path(INITRD).read_bytes()
-                     + (BUILD / "linux/modules.cpio").read_bytes() + session)
+                             cwd=tmp_path, capture_output=True, check=True).stdout
+    path = tmp_path / "told.cpio"
+    path.write_bytes(initrd.read_bytes() + session)
     return path
 
 
@@ -110,8 +105,8 @@ class Linux:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", (HEXT, NO_H), ids=("hext", "no H"))
-def test_linux(tmp_path, initrd, backend):
-    vm = {"kernel": IMAGE, "initrd": initrd, "vcpus": 2, "memory": 192 << 20, "balloon": "on",
+def test_linux(tmp_path, told, backend):
+    vm = {"kernel": IMAGE, "initrd": told, "vcpus": 2, "memory": 192 << 20, "balloon": "on",
           "bootargs": 'console=ttyS0 cryptomgr.notests quiet gnomon.run="sh /session"'}
     with Machine(tmp_path, {"a": vm}, "--harts", 2, *backend, limit=300) as machine:
         linux = Linux(machine)

@@ -17,7 +17,6 @@ from machine import (BACKENDS, BAD_FILE, BAD_OPTION, HEXT, IMAGE, NO_H, POLICIES
                      assert_one_line, launch, suite)
 from test_guests import all_pass
 from test_virtio import DISK_BYTES, PATTERN, describe
-from test_virtio import make_initrd  # noqa: F401  a fixture
 
 BLOCK = 512
 FIRST = 64  # the partition's block

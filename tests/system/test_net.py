@@ -7,7 +7,6 @@ Read next: hyp/dev/virtio_net.c, hyp/dev/switch.c.
 
 import contextlib
 import hashlib
-import pathlib
 import re
 import socket
 import urllib.error
@@ -16,8 +15,8 @@ import urllib.request
 
 import pytest
 from house import Machine, description
-from machine import (BACKENDS, BAD_FILE, BAD_OPTION, BUILD, CACHE, HEXT, IMAGE, INITRD, NO_H,
-                     assert_one_line, failed, launch, passed, suite)
+from machine import (BACKENDS, BAD_FILE, BAD_OPTION, HEXT, IMAGE, NO_H, assert_one_line, failed,
+                     launch, passed, suite)
 
 # A web server whose one script runs what it is asked to.
 SERVE = """
@@ -30,17 +29,6 @@ chmod +x cgi-bin/run
 exec httpd -f -p 80 -h /srv
 """
 BLOCKS = 128  # of 64 KiB
-
-
-@pytest.fixture(scope="session", name="initrd")
-def make_initrd(tmp_path_factory):
-    """The Linux guest's RAM disk with the modules behind it: Linux unpacks both."""
-    if pathlib.Path(IMAGE).resolve() != (CACHE / "linux/Image").resolve():
-        pytest.skip("the modules are those of the kernel in the cache")
-    path = tmp_path_factory.mktemp("initrd") / "initrd.cpio"
-    path.write_bytes(pathlib.Path(INITRD).read_bytes()
-                     + (BUILD / "linux/modules.cpio").read_bytes())
-    return path
 
 
 def free_ports(count):

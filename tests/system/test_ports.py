@@ -7,7 +7,6 @@ Read next: tests/guest/ports.c.
 
 import contextlib
 import hashlib
-import pathlib
 import random
 import socket
 import threading
@@ -15,8 +14,8 @@ import time
 
 import pytest
 from house import Machine
-from machine import (BACKENDS, BAD_FILE, BAD_OPTION, BUILD, CACHE, HEXT, IMAGE, INITRD, NO_H,
-                     POLICIES, assert_one_line, launch, suite)
+from machine import (BACKENDS, BAD_FILE, BAD_OPTION, BUILD, HEXT, IMAGE, NO_H, POLICIES,
+                     assert_one_line, launch, suite)
 from test_guests import all_pass, as_bare
 
 
@@ -93,17 +92,6 @@ def test_life(tmp_path, ports):
             if times < 3:
                 m.ask("vm start a")
         m.quit()
-
-
-@pytest.fixture(scope="session", name="initrd")
-def make_initrd(tmp_path_factory):
-    """The Linux guest's RAM disk with the modules behind it: Linux unpacks both."""
-    if pathlib.Path(IMAGE).resolve() != (CACHE / "linux/Image").resolve():
-        pytest.skip("the modules are those of the kernel in the cache")
-    path = tmp_path_factory.mktemp("initrd") / "initrd.cpio"
-    path.write_bytes(pathlib.Path(INITRD).read_bytes()
-                     + (BUILD / "linux/modules.cpio").read_bytes())
-    return path
 
 
 # The driver of consoles is in Debian's kernel. What comes is sent back, read to the end that the

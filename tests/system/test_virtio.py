@@ -6,14 +6,13 @@ Read next: tests/guest/virtio.c.
 """
 
 import hashlib
-import pathlib
 import random
 import struct
 import subprocess
 
 import pytest
-from machine import (BACKENDS, BAD_FILE, BAD_OPTION, BUILD, CACHE, HEXT, IMAGE, INITRD, NO_H,
-                     POLICIES, assert_one_line, launch, suite)
+from machine import (BACKENDS, BAD_FILE, BAD_OPTION, HEXT, IMAGE, NO_H, POLICIES, assert_one_line,
+                     launch, suite)
 from test_guests import all_pass, as_bare
 
 PATTERN = 0x9e3779b97f4a7c15  # tests/guest/virtio.c
@@ -102,17 +101,6 @@ def make_ext4(tmp_path_factory):
     subprocess.run(["/usr/sbin/mke2fs", "-q", "-t", "ext4", "-d", path / "files",
                     path / "disk.img", "48M"], check=True)
     return path / "disk.img", hashlib.sha256(blob).hexdigest()
-
-
-@pytest.fixture(scope="session", name="initrd")
-def make_initrd(tmp_path_factory):
-    """The Linux guest's RAM disk with the modules behind it: Linux unpacks both."""
-    if pathlib.Path(IMAGE).resolve() != (CACHE / "linux/Image").resolve():
-        pytest.skip("the modules are those of the kernel in the cache")
-    path = tmp_path_factory.mktemp("initrd") / "initrd.cpio"
-    path.write_bytes(pathlib.Path(INITRD).read_bytes()
-                     + (BUILD / "linux/modules.cpio").read_bytes())
-    return path
 
 
 # Run twice: the first time ends in a reset, over which the disk keeps what was written.
