@@ -89,8 +89,11 @@ static unsigned wrong(uint64_t at, uint64_t bytes, bool or_zero)
 {
 	unsigned n = 0;
 
-	for (uint64_t i = at; i < at + bytes; i += 64)
-		n += *word(i) != i * pattern && !(or_zero && !*word(i));
+	for (uint64_t i = at; i < at + bytes; i += 64) {
+		uint64_t v = *word(i); /* read once: another hart may write it now */
+
+		n += v != i * pattern && !(or_zero && !v);
+	}
 	return n;
 }
 
