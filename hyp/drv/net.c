@@ -231,12 +231,9 @@ void net_init(void)
 {
 	enum err e;
 
-	for (unsigned i = 0; i < host.virtio_n && net.virtio.kind != VIRTIO_NET; i++)
-		net.virtio = virtio_look(i);
-	if (net.virtio.kind != VIRTIO_NET) {
-		net.virtio.kind = 0;
+	net.virtio = virtio_find(VIRTIO_NET);
+	if (!net.virtio.kind)
 		return;
-	}
 	e = init_device();
 	if (e)
 		give_up(e);

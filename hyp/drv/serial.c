@@ -552,12 +552,9 @@ void serial_init(void)
 {
 	enum err e;
 
-	for (unsigned i = 0; i < host.virtio_n && device.virtio.kind != VIRTIO_CONSOLE; i++)
-		device.virtio = virtio_look(i);
-	if (device.virtio.kind != VIRTIO_CONSOLE) {
-		device.virtio.kind = 0;
+	device.virtio = virtio_find(VIRTIO_CONSOLE);
+	if (!device.virtio.kind)
 		return;
-	}
 	e = init_device();
 	if (e)
 		give_up(e);

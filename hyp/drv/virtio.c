@@ -62,6 +62,17 @@ struct virtio virtio_look(unsigned i)
 	return d;
 }
 
+struct virtio virtio_find(uint32_t kind)
+{
+	for (unsigned i = 0; i < host.virtio_n; i++) {
+		struct virtio d = virtio_look(i);
+
+		if (d.kind == kind)
+			return d;
+	}
+	return (struct virtio){ .kind = 0 };
+}
+
 static uint64_t offered_features(const struct virtio *d)
 {
 	uint64_t low;

@@ -29,6 +29,9 @@ struct virtio {
 /* What is at host.virtio[@i]. What is there but can't be used is said on the log. */
 struct virtio virtio_look(unsigned i);
 
+/* The first of @kind among them; .kind 0: there is none. */
+struct virtio virtio_find(uint32_t kind);
+
 /**
  * Reset the device and agree on features: those of @wanted that it has, into *@agreed.
  * Returns OK; ERR_UNSUPPORTED: it didn't agree.
