@@ -151,42 +151,33 @@ struct guest_fetch {
  * The loads are in guest_fetch.S. They are called from here alone, for all but a0, a1, ra and two
  * temporaries live on: nothing has to be saved around them.
  */
+#define GUEST_LOAD(symbol, at)                                                                     \
+	({                                                                                         \
+		register uint64_t value __asm__("a0") = (at).v;                                    \
+		register uint64_t failed __asm__("a1");                                            \
+                                                                                                   \
+		__asm__ volatile("call " symbol                                                    \
+				 : "+r"(value), "=r"(failed)                                       \
+				 :                                                                 \
+				 : "ra", "t0", "t1", "memory");                                    \
+		(struct guest_fetch){ value, failed };                                             \
+	})
+
 ALWAYS_INLINE struct guest_fetch guest_fetch_half(gva_t at)
 {
-	register uint64_t value __asm__("a0") = at.v;
-	register uint64_t failed __asm__("a1");
-
-	__asm__ volatile("call guest_fetch_half_load"
-			 : "+r"(value), "=r"(failed)
-			 :
-			 : "ra", "t0", "t1", "memory");
-	return (struct guest_fetch){ value, failed };
+	return GUEST_LOAD("guest_fetch_half_load", at);
 }
 
 /* @at is 4-byte aligned. */
 ALWAYS_INLINE struct guest_fetch guest_fetch_word(gva_t at)
 {
-	register uint64_t value __asm__("a0") = at.v;
-	register uint64_t failed __asm__("a1");
-
-	__asm__ volatile("call guest_fetch_word_load"
-			 : "+r"(value), "=r"(failed)
-			 :
-			 : "ra", "t0", "t1", "memory");
-	return (struct guest_fetch){ value, failed };
+	return GUEST_LOAD("guest_fetch_word_load", at);
 }
 
 /* A load of one byte, by HLV: allowed where the guest's own would be. */
 ALWAYS_INLINE struct guest_fetch guest_load_byte(gva_t at)
 {
-	register uint64_t value __asm__("a0") = at.v;
-	register uint64_t failed __asm__("a1");
-
-	__asm__ volatile("call guest_load_byte_load"
-			 : "+r"(value), "=r"(failed)
-			 :
-			 : "ra", "t0", "t1", "memory");
-	return (struct guest_fetch){ value, failed };
+	return GUEST_LOAD("guest_load_byte_load", at);
 }
 
 /*
