@@ -165,7 +165,7 @@ def test_switch(tmp_path):
             assert ask(ports[name], "hostname") == name
         assert " 0% packet loss" in ask(a, "ping -c 5 -i 0.2 10.0.2.22")
         made = ask(a, "head -c 16M /dev/urandom >blob; sha256sum <blob")
-        ask(b, "systemd-run -q sh -c 'nc -l -N 5000 | sha256sum >got; touch done'")
+        ask(b, "systemd-run -q -d sh -c 'nc -l -N 5000 | sha256sum >got; touch done'")
         ask(a, "until nc -z 10.0.2.22 22; do :; done; nc -N 10.0.2.22 5000 <blob")
         assert ask(b, "until [ -e done ]; do sleep 0.1; done; cat got") == made
         for here, there in ((a, "10.0.2.23"), (c, "10.0.2.21")):
