@@ -53,6 +53,10 @@ build/host/libhyp.a: $(HOST_OBJECTS)
 build/host/test_%: build/host/tests/unit/test_%.o build/host/libhyp.a
 	@$(HOST_CC) $(HOST_CFLAGS) $(HOST_LDFLAGS) $< build/host/libhyp.a -lcmocka -lfdt -o $@
 
+# Where tests/fake/eager.h is.
+build/host/test_virtio_net build/host/test_virtio_blk_host: \
+	private HOST_LDFLAGS += -Wl,--wrap=gstage_read16
+
 build/host/trees/%.dtb: tests/unit/trees/%.dts
 	@mkdir -p $(@D)
 	@dtc -q -I dts -O dtb -o $@ $<

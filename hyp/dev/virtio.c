@@ -26,8 +26,13 @@
 #define BYTES_AT_ONCE MIB(1)
 #define PART_COST     64 /* of finding a part of a chain, in bytes copied */
 
-/* How often, at most, a completion looks again at a queue whose driver keeps adding. */
-#define ROUNDS_MAX (2 * VIRTQUEUE_SIZE_MAX)
+/*
+ * How often, at most, a completion looks again at a queue whose driver keeps adding what needs
+ * no answer of the host's: the hart may be another VM's just then. What a ring can hold, each of
+ * BYTES_AT_ONCE, is through before that; and who still adds just between two looks, after so many,
+ * is at it on purpose.
+ */
+#define ROUNDS_MAX 16
 
 #define FEATURES                                                                                   \
 	(VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX | VIRTIO_F_VERSION_1 | VIRTIO_F_IN_ORDER |    \

@@ -54,10 +54,12 @@ struct delivery {
 	uint16_t popped, pushed;    /* chains */
 };
 
-/* Go on in the next chain, which is to be in @c. Returns false where there is none. */
+/* Go on in the next chain, which is to be in @c. Returns false where there is none. One packet
+ * has a ring's worth of them, or who adds empty ones as fast as they are taken would keep the sender
+ * here for ever. */
 static bool next_chain(struct delivery *v, struct virtqueue_chain *c)
 {
-	if (virtqueue_pop(v->q, c) != VIRTQUEUE_CHAIN)
+	if (v->popped == v->q->size || virtqueue_pop(v->q, c) != VIRTQUEUE_CHAIN)
 		return false;
 	v->popped++;
 	v->head = c->head;

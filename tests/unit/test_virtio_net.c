@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/fake/eager.h"
 #include "tests/fake/uplink.h"
 
 #include "hyp/drv/plic.h"
@@ -219,6 +220,7 @@ static void machine(uint64_t host_features)
 	memset(&vcpu, 0, sizeof(vcpu));
 	memset(&net, 0, sizeof(net));
 	memset(&uplink, 0, sizeof(uplink));
+	memset(&eager, 0, sizeof(eager));
 	memset(switch_ports, 0, sizeof(switch_ports));
 	switch_used = 0;
 	host.harts = 1;
@@ -397,6 +399,22 @@ static void test_nobody_listens(void **state)
 	assert_int_equal(drops_out(B, DROP_NOT_READY), 2);
 	virtio_detach(&board);
 	send(A, 80);
+}
+
+/* A receiver that adds empty chains as fast as they are taken gets nothing, and the sender isn't
+ * kept. */
+static void test_endless_chains(void **state)
+{
+	(void)state;
+	start(A, GUEST_ALL);
+	start(B, GUEST_ALL);
+	for (unsigned n = 0; n < SIZE; n++)
+		offer(B, RX, buffer_of(B, n), n ? 0 : HDR);
+	eager.at = area(B, RX) + 0x1002;
+	eager.more = SIZE;
+	make(B, A, 200);
+	send(A, 200);
+	assert_int_equal(drops_out(B, DROP_NO_ROOM), 1);
 }
 
 /* A packet with half a checksum comes to nobody who didn't agree to that. */
@@ -580,6 +598,7 @@ int main(void)
 		cmocka_unit_test_setup(test_uplink_is_full, set_up),
 		cmocka_unit_test_setup(test_isolated, set_up),
 		cmocka_unit_test_setup(test_nobody_listens, set_up),
+		cmocka_unit_test_setup(test_endless_chains, set_up),
 		cmocka_unit_test_setup(test_checksum, set_up),
 		cmocka_unit_test_setup(test_large, set_up),
 		cmocka_unit_test_setup(test_large_uplink, set_up),
