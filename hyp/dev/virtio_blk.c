@@ -51,6 +51,7 @@ static unsigned get_id(struct virtio_blk_request *r)
 	return BLK_OK;
 }
 
+/* Flags that mean nothing here are told of ("Device Operation"). */
 static unsigned clear_range(struct virtio_blk_request *r, uint32_t most, bool must)
 {
 	struct blk_range range;
@@ -58,6 +59,8 @@ static unsigned clear_range(struct virtio_blk_request *r, uint32_t most, bool mu
 
 	if (!virtqueue_take(&r->from, &range, sizeof(range)))
 		return BLK_IOERR;
+	if (range.flags & ~(must ? BLK_UNMAP : 0))
+		return BLK_UNSUPP;
 	bytes = (uint64_t)range.sectors * VIRTIO_SECTOR;
 	if (range.sectors > most || range.sector > UINT64_MAX / VIRTIO_SECTOR ||
 	    !range_holds(0, r->b->bytes, range.sector * VIRTIO_SECTOR, bytes))

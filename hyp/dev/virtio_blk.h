@@ -91,7 +91,7 @@ struct virtio_blk_backing {
 	unsigned (*write)(struct virtio_blk_request *r, uint64_t bytes);
 	unsigned (*flush)(struct virtio_blk_request *r);
 	/* [@at, @at + @bytes) reads as zeros; or, of what is given up, anything, if not @must.
-	 * @unmap: it need take no room any more. */
+	 * @unmap, where it @must: it need take no room any more. */
 	unsigned (*clear)(struct virtio_blk_request *r, uint64_t at, uint64_t bytes, bool must,
 			  bool unmap);
 };

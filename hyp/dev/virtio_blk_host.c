@@ -201,7 +201,7 @@ static unsigned clear(struct virtio_blk_request *r, uint64_t at, uint64_t bytes,
 	s->flushes = writes_through(r->device);
 	s->range = (struct blk_range){ r->b->claim.first + at / BLK_SECTOR,
 				       (uint32_t)(bytes / BLK_SECTOR),
-				       must && unmap ? BLK_UNMAP : 0 };
+				       unmap ? BLK_UNMAP : 0 };
 	blk_begin(&s->host, type, 0);
 	return begun(r, s,
 		     blk_add(r->b->host, &s->host, phys_address(&s->range), sizeof(s->range)) &&

@@ -22,6 +22,8 @@
 enum { IN = 0, OUT = 1, FLUSH = 4, GET_ID = 8, DISCARD = 11, WRITE_ZEROES = 13 };
 enum { S_OK = 0, S_IOERR = 1, S_UNSUPP = 2, S_NONE = 0xee };
 
+#define UNMAP 1 /* of a range's flags */
+
 #define F_DISCARD      (1ul << 13)
 #define F_WRITE_ZEROES (1ul << 14)
 
@@ -168,10 +170,10 @@ static void test_requests(void)
 	test_is(request(99, 0, 512), S_UNSUPP, "no request at all");
 }
 
-static void put_range(uint64_t sector, uint32_t sectors)
+static void put_range(uint64_t sector, uint32_t sectors, uint32_t flags)
 {
 	data[0][0] = sector;
-	data[0][1] = sectors;
+	data[0][1] = sectors | (uint64_t)flags << 32;
 }
 
 static void test_clearing(void)
@@ -183,7 +185,7 @@ static void test_clearing(void)
 		test_skip("no WRITE_ZEROES");
 		return;
 	}
-	put_range(70, 20);
+	put_range(70, 20, UNMAP);
 	test_is(request(WRITE_ZEROES, 0, 16), S_OK, "write zeroes");
 	test_is(request(IN, 70, 4096), S_OK, "read them");
 	for (unsigned k = 0; k < 512; k++)
@@ -191,10 +193,16 @@ static void test_clearing(void)
 	test_is(nonzero, 0, "they are zeroes");
 	test_is(request(IN, 69, 512), S_OK, "read the sector before");
 	test_is(wrong_words(0, 69, 512), 0, "it is as it was");
-	put_range(vdrv_get(slot, R_CONFIG), 8);
+	put_range(vdrv_get(slot, R_CONFIG), 8, 0);
 	test_is(request(WRITE_ZEROES, 0, 16), S_IOERR, "write zeroes past the end");
-	put_range(72, 8);
+	put_range(72, 8, 0);
 	test_is(request(DISCARD, 0, 16), S_OK, "discard");
+	put_range(72, 8, UNMAP);
+	test_is(request(DISCARD, 0, 16), S_UNSUPP, "discard with a flag that isn't its");
+	put_range(69, 1, 2);
+	test_is(request(WRITE_ZEROES, 0, 16), S_UNSUPP, "write zeroes with a flag that nobody knows");
+	test_is(request(IN, 69, 512), S_OK, "read that sector");
+	test_is(wrong_words(0, 69, 512), 0, "it is as it was, too");
 }
 
 /* Many requests for one notification, each of an indirect table. */

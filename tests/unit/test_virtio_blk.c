@@ -105,15 +105,20 @@ static unsigned request(uint32_t type, uint64_t sector, uint32_t bytes, unsigned
 	return go();
 }
 
-static unsigned clear(uint32_t type, uint64_t sector, uint32_t sectors)
+static unsigned clear_with(uint32_t flags, uint32_t type, uint64_t sector, uint32_t sectors)
 {
 	struct {
 		uint64_t sector;
 		uint32_t sectors, flags;
-	} range = { sector, sectors, 1 };
+	} range = { sector, sectors, flags };
 
 	guest_put(DATA, &range, sizeof(range));
 	return request(type, 0, sizeof(range), 0);
+}
+
+static unsigned clear(uint32_t type, uint64_t sector, uint32_t sectors)
+{
+	return clear_with(type == WRITE_ZEROES, type, sector, sectors);
 }
 
 static void check_read(uint64_t sector, uint32_t sectors)
@@ -255,6 +260,9 @@ static void cleared(void **state)
 	fill(41, 1);
 	assert_int_equal(request(OUT, 41, 512, 0), S_OK);
 	check_read(0, 70);
+	assert_int_equal(clear_with(1, DISCARD, 39, 18), S_UNSUPP);
+	assert_int_equal(clear_with(2, WRITE_ZEROES, 60, 4), S_UNSUPP);
+	assert_int_equal(clear_with(0, WRITE_ZEROES, 40, 4), S_OK);
 	assert_int_equal(clear(DISCARD, SECTORS - 1, 2), S_IOERR);
 	assert_int_equal(clear(DISCARD, UINT64_MAX, 2), S_IOERR);
 	assert_int_equal(clear(WRITE_ZEROES, 0, UINT32_MAX), S_IOERR);
