@@ -4,6 +4,7 @@
 #include "hyp/monitor/command.h"
 
 #include "hyp/arch/pte.h"
+#include "hyp/lib/log.h"
 #include "hyp/monitor/devices.h"
 
 #define KIB_A_FRAME 4
@@ -106,12 +107,21 @@ static void tell(const struct vm *vm, enum err e, struct answer *a)
 	if (e == ERR_STATE)
 		answer_error(a, "%.64s is %s", vm->config.name, name_of_state(vm));
 	else if (e)
-		answer_error(a, "%.64s: %s; `log` may tell more", vm->config.name, err_name(e));
+		answer_error(a, "%.64s: %s", vm->config.name, err_name(e));
 }
 
 static void start(const struct arguments *args, struct answer *a)
 {
-	tell(args->vm, vm_start(args->vm), a);
+	struct log_ear ear;
+	enum err e;
+
+	log_listen(&ear);
+	e = vm_start(args->vm);
+	log_ignore(&ear);
+	if (e && ear.said[0])
+		answer_error(a, "%s", ear.said);
+	else
+		tell(args->vm, e, a);
 }
 
 static void pause(const struct arguments *args, struct answer *a)
@@ -141,15 +151,21 @@ static void destroy(const struct arguments *args, struct answer *a)
 
 static void create(const struct arguments *args, struct answer *a)
 {
+	struct log_ear ear;
 	struct vm *vm;
-	enum err e = vm_create_named(args->name, &vm);
+	enum err e;
 
-	if (e == ERR_OVERLAP)
+	log_listen(&ear);
+	e = vm_create_named(args->name, &vm);
+	log_ignore(&ear);
+	if (e && ear.said[0])
+		answer_error(a, "%s", ear.said);
+	else if (e == ERR_OVERLAP)
 		answer_error(a, "there is a VM \"%.64s\"", args->name);
 	else if (e == ERR_MISSING)
 		answer_error(a, "the bundle has no VM \"%.64s\"", args->name);
 	else if (e)
-		answer_error(a, "%.64s: %s; `log` may tell more", args->name, err_name(e));
+		answer_error(a, "%.64s: %s", args->name, err_name(e));
 }
 
 const struct command vm_commands[] = {

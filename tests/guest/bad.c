@@ -8,6 +8,7 @@
  *   calls          calls the SBI with any extension, function and arguments, at random
  *   scribble       writes everywhere: each device's registers, then all memory, itself included
  *   fill           the latter alone
+ *   disk           reads a disk without end, many requests at once
  *
  * Invariant: it never asks for its own end, but for `calls`, about once in 5000 calls. Next to
  * read: good.c, who must not notice; tests/system/test_hostile.py.
@@ -19,9 +20,12 @@
 #include "guests/lib/string.h"
 #include "tests/guest/crew.h"
 #include "tests/guest/tap.h"
+#include "tests/guest/vdrv.h"
 
 #define NOWHERE 0x10ul /* no RAM and no device, on this board */
 #define SCRATCH 0x10000ul
+
+#define ID_BLOCK 2
 
 /* --- a number of one's own for each hart --- */
 
@@ -202,13 +206,53 @@ static void fill(uint64_t number)
 	scribble_memory(number + 1);
 }
 
+#define READS	   16
+#define READ_BYTES 0x100000
+#define RING	   64
+
+/* Hart 0 does, the others spin. */
+static void disk(uint64_t number)
+{
+	static struct {
+		VDRV_RINGS(RING);
+	} rings;
+	static struct {
+		uint32_t type, reserved;
+		uint64_t sector;
+	} header;
+	static uint8_t status, data[READ_BYTES];
+	unsigned slot = vdrv_find(0, ID_BLOCK);
+	uint16_t seen = 0;
+
+	if (number != 0)
+		spin(number);
+	vdrv_begin(slot, 0);
+	vdrv_set_queue(slot, 0, &rings, RING);
+	vdrv_go(slot);
+	for (unsigned i = 0; i < 3 * READS; i += 3) {
+		rings.desc[i] = (struct desc){ (uint64_t)&header, 16, NEXT, (uint16_t)(i + 1) };
+		rings.desc[i + 1] = (struct desc){ (uint64_t)data, READ_BYTES, NEXT | WRITE,
+						   (uint16_t)(i + 2) };
+		rings.desc[i + 2] = (struct desc){ (uint64_t)&status, 1, WRITE, 0 };
+		vdrv_offer(&rings, RING, i);
+	}
+	for (;;) {
+		vdrv_set(slot, R_NOTIFY, 0);
+		while (seen == rings.used.n)
+			;
+		vdrv_barrier();
+		for (; seen != rings.used.n; seen++)
+			vdrv_offer(&rings, RING, rings.used.entry[seen % RING].id);
+	}
+}
+
 static const struct {
 	const char *name;
 	hart_fn *act;
 } acts[] = {
 	{ "crash", crash }, { "spin", spin },  { "flood", flood },
 	{ "reset", reset }, { "calls", call }, { "scribble", scribble },
-	{ "fill", fill },
+	{ "fill", fill },   { "disk", disk },
 };
 
 int main(void)

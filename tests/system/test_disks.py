@@ -15,6 +15,7 @@ import zlib
 import pytest
 from machine import (BACKENDS, BAD_FILE, BAD_OPTION, HEXT, IMAGE, NO_H, POLICIES, Linux,
                      assert_one_line, launch, suite)
+from house import Machine, Refused, bad
 from test_guests import all_pass
 from test_virtio import DISK_BYTES, PATTERN, describe
 
@@ -125,6 +126,45 @@ def test_one_owner(tmp_path, disk):
     disk.write_bytes(with_partitions(("x", "y"), bytes(8192)))
     run = launch(two(tmp_path, f'{said} partition = "x";', f'{said} partition = "y";'))
     assert "the host's disk" not in run.out, run.out[-1000:]
+
+
+def test_requests_under_way(tmp_path, disk):
+    """A VM that is paused, reset or stopped with requests under way loses nothing, and nobody else
+    does; another one has its disk when it is gone, and hears until then who has it."""
+    disk.write_bytes(bytes(4 << 20))
+    has = {"disks": {"root": {"file": str(disk), "host": True}}}
+    vms = {name: bad("disk", vcpus=2, **has) for name in ("a", "b")}
+    with Machine(tmp_path, vms, "--harts", 2, default="a", end="never") as machine:
+        def read():
+            return machine.ask("vm show a")["devices"][0]["counts"]["later"]
+
+        def in_flight():
+            return sum(row["in_flight"] for row in machine.ask("vm show a")["queues"])
+        machine.until(lambda: read() > 100)
+        free = machine.ask("vm stop a") or machine.reaches("a", "stopped") or machine.free()
+        seen = 0
+        for _ in range(10):
+            machine.ask("vm start a")
+            before = read()
+            machine.until(lambda: read() > before + 20)
+            seen += in_flight()
+            machine.pause("a")
+            machine.until(lambda: not in_flight())
+            machine.ask("vm resume a")
+            machine.until(lambda: in_flight())
+            machine.ask("vm reset a")
+            machine.until(lambda: machine.state("a") == "running" and in_flight())
+            machine.ask("vm stop a")
+            machine.reaches("a", "stopped")
+            assert not in_flight() and machine.free() == free
+        assert seen
+        with pytest.raises(Refused, match="^b: the host's disk host-0: VM a has it, and one of the"):
+            machine.ask("vm create b")
+        machine.ask("vm destroy a")
+        machine.ask("vm create b")
+        machine.ask("vm start b")
+        machine.reaches("b", "running")
+        machine.quit()
 
 
 @pytest.mark.parametrize("disks,says", (

@@ -12,6 +12,7 @@
 #include "hyp/drv/host.h"
 #include "hyp/drv/serial.h"
 #include "hyp/drv/terminal.h"
+#include "hyp/lib/log.h"
 #include "hyp/monitor/monitor.h"
 #include "hyp/sched/sched.h"
 #include "hyp/vm/vm.h"
@@ -26,7 +27,8 @@ static struct {
 	struct vm vm[VMS_MAX];
 	struct vcpu vcpu[VMS_MAX][VCPUS_MAX];
 	struct state_page state[VMS_MAX][VCPUS_MAX];
-	enum err err; /* what life-cycle functions return */
+	enum err err;	  /* what life-cycle functions return */
+	const char *says; /* and log as an error */
 	char called[64];
 
 	/* The terminal: what is typed, and what is shown while there is room for it. */
@@ -105,6 +107,8 @@ static inline enum err played_call(const char *what, const char *name)
 	for (; *name && n < sizeof(played.called) - 1; n++)
 		played.called[n] = *name++;
 	played.called[n] = 0;
+	if (played.says)
+		log_error("%s", played.says);
 	return played.err;
 }
 

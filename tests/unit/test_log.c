@@ -47,11 +47,38 @@ static void test_only_the_last_is_kept(void **state)
 	assert_string_equal(text + LOG_HISTORY - strlen("gnomon: 8191\n"), "gnomon: 8191\n");
 }
 
+/* What this hart says as an error, while it listens. */
+static void test_heard(void **state)
+{
+	struct hart other = { .index = 1 }, *self = fake.hart;
+	struct log_ear ear, inner;
+
+	(void)state;
+	log_error("before");
+	log_listen(&ear);
+	assert_string_equal(ear.said, "");
+	log_info("no error");
+	fake.hart = &other;
+	log_listen(&inner);
+	log_error("elsewhere");
+	log_ignore(&inner);
+	fake.hart = self;
+	assert_string_equal(ear.said, "");
+	assert_string_equal(inner.said, "elsewhere");
+	log_error("%s", "one");
+	log_error("%s", "other");
+	assert_string_equal(ear.said, "other");
+	log_ignore(&ear);
+	log_error("behind");
+	assert_string_equal(ear.said, "other");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_read_again, set_up),
 		cmocka_unit_test_setup(test_only_the_last_is_kept, set_up),
+		cmocka_unit_test_setup(test_heard, set_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -131,7 +131,14 @@ static void life_cycle(void **state)
 	played.err = ERR_MISSING;
 	assert_string_equal(run("vm create z"), "error: the bundle has no VM \"z\"\n");
 	played.err = ERR_NOMEM;
-	assert_string_equal(run("vm start a"), "error: a: out of memory; `log` may tell more\n");
+	assert_string_equal(run("vm start a"), "error: a: out of memory\n");
+	/* What was said of it says more. */
+	played.says = "a: the host's disk d: VM b has it";
+	assert_string_equal(run("vm create a"), "error: a: the host's disk d: VM b has it\n");
+	assert_string_equal(run("vm start a"), "error: a: the host's disk d: VM b has it\n");
+	played.err = OK;
+	assert_string_equal(run("vm start a"), "");
+	played.says = NULL;
 }
 
 static void lists(void **state)
