@@ -18,7 +18,7 @@ struct header {
 /* Whether @r may move @bytes. */
 static bool is_good(const struct virtio_blk_request *r, uint64_t bytes)
 {
-	return bytes <= VIRTIO_BLK_REQUEST_MAX && bytes % VIRTIO_SECTOR == 0 &&
+	return bytes <= r->b->backing->most && bytes % VIRTIO_SECTOR == 0 &&
 	       range_holds(0, r->b->bytes, r->at, bytes);
 }
 

@@ -61,8 +61,7 @@ _Static_assert(sizeof(struct virtio_blk_config) == 64, "the specification's layo
 #define VIRTIO_BLK_F_DISCARD	  (UINT64_C(1) << 13)
 #define VIRTIO_BLK_F_WRITE_ZEROES (UINT64_C(1) << 14)
 
-#define VIRTIO_BLK_SEGMENTS_MAX 224			 /* beside header and status */
-#define VIRTIO_BLK_REQUEST_MAX	MIB(16)			 /* bytes of one request */
+#define VIRTIO_BLK_SEGMENTS_MAX 224 /* beside header and status */
 
 struct virtio_device;
 struct virtio_done;
@@ -87,6 +86,7 @@ struct virtio_blk_request {
 /* Each carries out what was found to be the disk's own and returns the status of the request, or
  * VIRTIO_BLK_LATER; @bytes is what it moves. */
 struct virtio_blk_backing {
+	uint64_t most; /* bytes of one request; what the driver is told allows no more */
 	unsigned (*read)(struct virtio_blk_request *r, uint64_t bytes);
 	unsigned (*write)(struct virtio_blk_request *r, uint64_t bytes);
 	unsigned (*flush)(struct virtio_blk_request *r);

@@ -2,9 +2,9 @@
  * A disk that is one of the host's, or a partition of it. See virtio_blk.h.
  *
  * The parts of a request become places in the host's memory, which the host's device reads and
- * writes itself. What has more parts than the host takes at once goes in pieces, one after the other,
- * of whole blocks. A driver that knows nothing of flushes is told of a write when a flush that
- * followed it is through ("Block Device", "Device Operation").
+ * writes itself. What has more parts than the host takes at once, or is large, goes in pieces, one
+ * after the other, of whole blocks. A driver that knows nothing of flushes is told of a write when
+ * a flush that followed it is through ("Block Device", "Device Operation").
  *
  * Invariant: a slot is idle, or the host has its request, or is just being told by virtio_blk_finish()
  * that it is finished; as long as it isn't idle its queue counts it as under way, and a pin keeps
@@ -22,6 +22,7 @@
 
 #define QUEUES_MAX    4
 #define SLOT_FRAMES   2
+#define PIECE_MAX     MIB(16) /* of a request that the host gets at once: whole blocks */
 #define COST	      KIB(4) /* of a request, in bytes copied */
 #define TAKEN_MAX     256    /* of finished requests, before the hart does something else */
 #define DRAIN_SECONDS 10     /* until a disk that doesn't answer is left alone */
@@ -37,6 +38,8 @@ struct virtio_blk_slot {
 	bool flushes;		      /* when all is moved */
 	uint64_t sector, left;	      /* of the host's, where to go on; bytes still to be moved */
 	struct virtqueue_cursor data; /* the same in the chain */
+	struct virtqueue_cursor piece; /* where what the host has now begins, */
+	uint64_t piece_bytes;	       /* and how much that is */
 	struct virtqueue_cursor last; /* the byte that gets the status */
 	uint64_t to_bytes;	      /* that may be written, without the status */
 	uint64_t begun;
@@ -84,10 +87,14 @@ static void put_slot(struct virtio_blk_slot *s)
 /* The host's device writes to what the guest may execute, or have as its tables. */
 static void tell_written(const struct virtio_blk_slot *s)
 {
-	if (!gstage_minds_writes(s->device->gs))
+	struct virtqueue_cursor c = s->piece;
+	uint64_t left = s->piece_bytes, n;
+	gpa_t at;
+
+	if (s->type != BLK_IN || !gstage_minds_writes(s->device->gs))
 		return;
-	for (unsigned i = s->chain.readable; i < s->chain.parts; i++)
-		gstage_written(s->device->gs, s->chain.part[i].at, s->chain.part[i].bytes);
+	for (; left && (n = virtqueue_piece(&c, left, &at)); left -= n)
+		gstage_written(s->device->gs, at, n);
 }
 
 /* --- from the guest to the host --- */
@@ -99,11 +106,11 @@ static uint64_t fill(struct virtio_blk_slot *s)
 	const struct virtio_blk *b = &s->device->blk;
 	enum access want = s->type == BLK_IN ? ACCESS_STORE : ACCESS_LOAD;
 	struct virtqueue_cursor c = s->data;
-	uint64_t bytes = 0, over;
+	uint64_t most = s->left < PIECE_MAX ? s->left : PIECE_MAX, bytes = 0, over;
 
-	while (bytes < s->left) {
+	while (bytes < most) {
 		hpa_t to;
-		uint64_t run = virtqueue_run(&c, s->left - bytes, want, &to);
+		uint64_t run = virtqueue_run(&c, most - bytes, want, &to);
 
 		if (!run || !blk_add(b->host, &s->host, to, (uint32_t)run))
 			break;
@@ -121,6 +128,9 @@ static bool move(struct virtio_blk_slot *s)
 
 	blk_begin(&s->host, s->type, s->sector);
 	bytes = fill(s);
+	s->piece = s->data;
+	s->piece_bytes = bytes;
+	tell_written(s);
 	virtqueue_skip(&s->data, bytes);
 	s->left -= bytes;
 	s->sector += bytes / BLK_SECTOR;
@@ -164,8 +174,6 @@ static unsigned begin_move(struct virtio_blk_request *r, enum blk_type type,
 	s->data = *data;
 	s->data.chain = &s->chain;
 	s->flushes = type == BLK_OUT && writes_through(r->device);
-	if (type == BLK_IN)
-		tell_written(s);
 	return begun(r, s, move(s));
 }
 
@@ -208,7 +216,8 @@ static unsigned clear(struct virtio_blk_request *r, uint64_t at, uint64_t bytes,
 			     blk_submit(r->b->host, &s->host));
 }
 
-static const struct virtio_blk_backing by_host = { read, write, flush, clear };
+/* What "used length" can tell, with the status. */
+static const struct virtio_blk_backing by_host = { UINT32_MAX - 1, read, write, flush, clear };
 
 /* --- and back --- */
 
@@ -232,8 +241,6 @@ static void answer(struct virtio_blk_slot *s, uint8_t status)
 	uint64_t written = s->type == BLK_IN && status == BLK_OK ? s->to_bytes : 0;
 	bool was_full = !d->blk.idle;
 
-	if (s->type == BLK_IN)
-		tell_written(s);
 	if (!virtqueue_give(&s->last, &status, 1))
 		s->queue->is_broken = true;
 	if (written == s->to_bytes)
@@ -248,6 +255,7 @@ static void finish(struct virtio_blk_slot *s)
 {
 	unsigned status = s->host.result;
 
+	tell_written(s);
 	if (status != BLK_OK || !step(s, &status))
 		answer(s, (uint8_t)status);
 }

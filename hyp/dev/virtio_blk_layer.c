@@ -12,7 +12,8 @@
 #include "hyp/lib/string.h"
 #include "hyp/mm/phys.h"
 
-#define SEGMENT_MAX   KIB(32) /* what drivers are told; nothing depends on it */
+#define REQUEST_MAX   MIB(16) /* it is carried out in one go */
+#define SEGMENT_MAX   KIB(32) /* what drivers are told, which allows less */
 #define RANGES_MAX    8	      /* of one discard or write-zeroes */
 #define RANGE_SECTORS (MIB(8) / VIRTIO_SECTOR)
 #define COST	      64 /* of an entry, in bytes copied */
@@ -166,7 +167,7 @@ static unsigned clear(struct virtio_blk_request *r, uint64_t at, uint64_t bytes,
 	return BLK_OK;
 }
 
-static const struct virtio_blk_backing layer = { read, write, flush, clear };
+static const struct virtio_blk_backing layer = { REQUEST_MAX, read, write, flush, clear };
 
 static const struct virtio_kind kind = { .id = 2, .name = "blk", .serve = virtio_blk_serve };
 

@@ -410,6 +410,42 @@ static void pieces(void **state)
 	assert_int_equal(board.virtio[DISK].blk.claim.requests, 64);
 }
 
+#define LARGE MIB(24)
+
+/* Drivers aren't told that there is a largest request, so there is none; the host gets 16 MiB at
+ * once. */
+static void large(void **state)
+{
+	uint8_t *got = malloc(LARGE / 3);
+	(void)state;
+
+	tear_down(NULL);
+	virtio_board();
+	board.uart.port.history = calloc(1, PORT_HISTORY);
+	disk = calloc(1, LARGE);
+	for (unsigned i = 0; i < LARGE; i += 512)
+		disk[i] = (uint8_t)random_next(&seed);
+	fake_blk_reset(disk, LARGE / 512);
+	blk_init();
+	assert_int_equal(attach(DISK, "a", 1), OK);
+	board_reset(&board, vcpus, 1);
+	begin(F_FLUSH);
+	(void)request(0, BLK_IN, 0, 512);
+	for (unsigned i = 1; i < 4; i++)
+		put_desc(DESC, i, RAM + MIB(4), LARGE / 3, NEXT | WRITE, i + 1);
+	put_desc(DESC, 4, STATUS_AT(0), 1, WRITE, 0);
+	fake_blk.reads = 0;
+	offer(SIZE, offered_n++, 0);
+	(void)put(DISK, NOTIFY, 0);
+	interrupt();
+	assert_int_equal(status_of(0), S_OK);
+	assert_int_equal(fake_blk.reads, 2);
+	assert_int_equal(get32(USED + 4 + 8 + 4), LARGE + 1);
+	guest_get(RAM + MIB(4), got, LARGE / 3);
+	assert_memory_equal(got, disk + LARGE / 3 * 2, LARGE / 3);
+	free(got);
+}
+
 /* --- with a balloon beside it --- */
 
 #define BALLOON	      1
@@ -564,6 +600,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(drained, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(hostile_host, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(pieces, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(large, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(given_back_meanwhile, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(owners, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(without_memory, set_up, tear_down),
