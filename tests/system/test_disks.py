@@ -120,7 +120,7 @@ def test_one_owner(tmp_path, disk):
     """What one VM writes no other one has; without that they share."""
     said = f'file = "{disk}"; host;'
     run = launch(two(tmp_path, said, said))
-    assert "b: the host's disk host-0: VM a has it, and one of the two writes" in run.out, run.out[-1000:]
+    assert "b: the host's disk disk.img: VM a has it, and one of the two writes" in run.out, run.out[-1000:]
     run = launch(two(tmp_path, f"{said} readonly;", f"{said} readonly;"))
     assert "the host's disk" not in run.out, run.out[-1000:]
     disk.write_bytes(with_partitions(("x", "y"), bytes(8192)))
@@ -158,13 +158,22 @@ def test_requests_under_way(tmp_path, disk):
             machine.reaches("a", "stopped")
             assert not in_flight() and machine.free() == free
         assert seen
-        with pytest.raises(Refused, match="^b: the host's disk host-0: VM a has it, and one of the"):
+        with pytest.raises(Refused, match="^b: the host's disk disk.img: VM a has it, and one of the"):
             machine.ask("vm create b")
         machine.ask("vm destroy a")
         machine.ask("vm create b")
         machine.ask("vm start b")
         machine.reaches("b", "running")
         machine.quit()
+
+
+def test_alike_names(tmp_path, disk):
+    """Disks whose files are called the same are told apart."""
+    other = tmp_path / "other" / disk.name
+    other.parent.mkdir()
+    other.write_bytes(bytes(DISK_BYTES))
+    all_pass("virtio", "--disk", f"{disk},host,serial=gnomon-test", "--disk", f"{other},host")
+    assert not any(other.read_bytes())
 
 
 @pytest.mark.parametrize("disks,says", (

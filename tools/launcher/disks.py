@@ -80,13 +80,22 @@ def layer_bytes(vm):
     return written + written // 256
 
 
+def host_name(index, path, names):
+    """What Gnomon calls a disk: its file's name as far as that goes, with a number where another
+    one of @names is called so."""
+    name = re.sub(r"[^\w.-]", "_", os.path.basename(path), flags=re.ASCII)[:MAX_SERIAL]
+    return f"{index}:{name}"[:MAX_SERIAL] if name in names else name
+
+
 def host_disks(vms):
     """The machine's own disks: real path -> the name (serial number) it has there."""
     paths = dict.fromkeys(os.path.realpath(disk.file)
                           for vm in vms for disk in vm.disks if disk.host)
     if len(paths) > MAX_HOST_DISKS:
         raise bad_file(f"{len(paths)} host disks; the machine has room for {MAX_HOST_DISKS}")
-    return {path: f"host-{index}" for index, path in enumerate(paths)}
+    for index, path in enumerate(paths):
+        paths[path] = host_name(index, path, paths.values())
+    return paths
 
 
 def host_drive(ident, path, readonly):
@@ -100,11 +109,12 @@ def host_devices(vms):
     """QEMU's arguments for the machine's own disks."""
     vms = list(vms)
     devices = []
-    for path, name in host_disks(vms).items():
+    for index, (path, name) in enumerate(host_disks(vms).items()):
+        ident = f"host-{index}"
         users = [disk for vm in vms for disk in vm.disks
                  if disk.host and os.path.realpath(disk.file) == path]
-        devices += [*host_drive(name, path, all(disk.readonly for disk in users)),
-                    "-device", f"virtio-blk-device,drive={name},serial={name}"]
+        devices += [*host_drive(ident, path, all(disk.readonly for disk in users)),
+                    "-device", f"virtio-blk-device,drive={ident},serial={name}"]
     return devices
 
 
