@@ -179,6 +179,8 @@ def test_alike_names(tmp_path, disk):
 @pytest.mark.parametrize("disks,says", (
     ('disks { a { file = "gone"; host; }; };', "gone: No such file"),
     ('disks { a { file = "odd"; host; }; };', "no multiple of 512"),
+    ('disks { a { file = "folder"; }; };', "folder is no regular file"),
+    ('disks { a { file = "folder"; host; }; };', "folder is no regular file"),
     ('disks { a { file = "none"; partition = "x"; }; };', "has a partition, but isn't host"),
     ('disks { a { file = "plain"; host; partition = "x"; }; };', "has no partitions"),
     ('disks { a { file = "parts"; host; partition = "hme"; }; };', "no partition hme .*home, root"),
@@ -186,6 +188,7 @@ def test_alike_names(tmp_path, disk):
     ('disks { a { file = "parts"; host = "yes"; }; };', "host takes no value"),
 ))
 def test_refused(tmp_path, disks, says):
+    (tmp_path / "folder").mkdir()
     (tmp_path / "odd").write_bytes(bytes(513))
     (tmp_path / "none").write_bytes(b"")
     (tmp_path / "plain").write_bytes(bytes(1 << 16))

@@ -32,6 +32,21 @@ def bad_file(message):
     return Failure(BAD_FILE, message)
 
 
+def file_bytes(what, path, mode="rb"):
+    """The size of a file that isn't empty, and can be opened in @mode. @what: for whom it is."""
+    path = pathlib.Path(path)
+    try:
+        if path.exists() and not path.is_file():
+            raise bad_file(f"{what} {path} is no regular file")
+        with path.open(mode) as file:
+            size = file.seek(0, 2)
+    except OSError as error:
+        raise bad_file(f"{what} {path}: {error.strerror}") from None
+    if not size:
+        raise bad_file(f"{what} {path} is empty")
+    return size
+
+
 def tool(name, package):
     found = shutil.which(name)
     if not found:

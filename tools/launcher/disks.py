@@ -8,10 +8,9 @@ a guest sees).
 
 import argparse
 import os
-import pathlib
 import re
 
-from launcher.common import bad_file
+from launcher.common import bad_file, file_bytes
 from launcher.gpt import MAX_LABEL, find_partition
 from launcher.nets import bare_nets
 from launcher.ports import bare_ports, has_console
@@ -61,12 +60,7 @@ def disk_option(value):
 
 def disk_bytes(disk):
     """Check a disk's file; return its size."""
-    try:
-        size = pathlib.Path(disk.file).stat().st_size
-    except OSError as error:
-        raise bad_file(f"disk {disk.file}: {error.strerror}") from None
-    if not size:
-        raise bad_file(f"disk {disk.file} is empty")
+    size = file_bytes("disk", disk.file, "r+b" if disk.host and not disk.readonly else "rb")
     if size % SECTOR:
         raise bad_file(f"disk {disk.file} has {size} bytes, no multiple of {SECTOR}")
     if disk.partition:

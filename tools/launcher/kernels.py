@@ -7,7 +7,7 @@ Read next: hyp/vm/kernel.c, which looks again.
 import pathlib
 import struct
 
-from launcher.common import BUNDLE_ALIGN, MIB, bad_file, mib, round_up
+from launcher.common import BUNDLE_ALIGN, MIB, bad_file, file_bytes, mib, round_up
 
 RAM_BASE = 0x80000000       # of QEMU's virt board, and so of every guest
 KERNEL_OFFSET = 2 * MIB     # a guest's kernel lies this far into its RAM (ELF: where it says)
@@ -95,14 +95,7 @@ def elf_end(path, data, memory):
 def check_fit(vm):
     """Refuse a VM whose memory can't hold its kernel, initrd and device tree."""
     kernel = kernel_end(vm.kernel, vm.memory)
-    initrd = 0
-    if vm.initrd:
-        try:
-            initrd = pathlib.Path(vm.initrd).stat().st_size
-        except OSError as error:
-            raise bad_file(f"initrd {vm.initrd}: {error.strerror}") from None
-        if not initrd:
-            raise bad_file(f"initrd {vm.initrd} is empty")
+    initrd = file_bytes("initrd", vm.initrd) if vm.initrd else 0
     needed = round_up(kernel, BUNDLE_ALIGN) + round_up(initrd, BUNDLE_ALIGN) + DEVICE_TREE_ROOM
     if needed > vm.memory:
         initrd_part = f" + initrd {mib(initrd)}" if initrd else ""
