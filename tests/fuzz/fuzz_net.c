@@ -161,7 +161,7 @@ static void uplink_interrupts(void)
 {
 	unsigned n = 0;
 
-	if (!net_interrupt(UPLINK_IRQ))
+	if (!net_interrupt(DEV_IRQ))
 		return;
 	while (virtio_net_uplink())
 		if (++n == AGAIN_MAX)
@@ -234,7 +234,7 @@ static void take(const struct step *s)
 		bring(s);
 		break;
 	case 9:
-		uplink_used(0, s->value >> 16, half);
+		dev_used(0, s->value >> 16, half);
 		uplink_interrupts();
 		break;
 	case 10:
@@ -255,17 +255,18 @@ static void set_up(uint64_t host_features)
 	memset(&host, 0, sizeof(host));
 	memset(&board, 0, sizeof(board));
 	memset(&net, 0, sizeof(net));
-	memset(&uplink, 0, sizeof(uplink));
+	memset(&dev, 0, sizeof(dev));
 	memset(switch_ports, 0, sizeof(switch_ports));
 	switch_used = 0;
 	host.harts = 1;
 	host.timebase = 10;
-	host.virtio[0].base = hpa(UPLINK_REGS);
-	host.virtio[0].irq = UPLINK_IRQ;
+	host.virtio[0].base = hpa(DEV_REGS);
+	host.virtio[0].irq = DEV_IRQ;
 	host.virtio_n = 1;
-	uplink.kind = 1;
-	uplink.max = 256;
-	uplink.features = host_features | VIRTIO_F_VERSION_1;
+	dev.kind = 1;
+	dev.version = 2;
+	dev.max = 256;
+	dev.features = host_features | VIRTIO_F_VERSION_1;
 	guest_pool = (struct frame_pool){ .owner = 1 };
 	fixed = (struct frame_pool){ .owner = 2 };
 	if (gstage_init(&gs, &gstage_modes[GSTAGE_SV39X4], &guest_pool, gpa(RAM), RAM_BYTES))

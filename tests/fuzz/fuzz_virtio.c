@@ -16,13 +16,16 @@
 #include <string.h>
 
 #include "hyp/dev/board.h"
-#include "hyp/drv/alarm.h"
 #include "hyp/drv/host.h"
 #include "hyp/lib/random.h"
 #include "hyp/mm/phys.h"
 #include "hyp/vcpu/irq.h"
 #include "tests/fake/blk.h"
 #include "tests/fake/fake.h"
+
+#define SERIAL_TAKES 64
+#define SERIAL_OUT   SERIAL_TAKES
+#include "tests/fake/serials.h"
 
 #define HOST_RAM   UINT64_C(0x40000000)
 #define HOST_BYTES MIB(12)
@@ -64,31 +67,8 @@ static const uint8_t slots[] = { DISK, CONSOLE, RNG,	   HOST,    CONSOLE, 5,	   
 
 /* --- the host's ends of consoles and ports --- */
 
-#define SERIAL_BYTES 64
-#define INPUT_BYTES  40
-
-struct serial {
-	bool is_open, was_closed, is_busy, event;
-	size_t left; /* of .in */
-	uint8_t out[SERIAL_BYTES];
-	uint8_t in[INPUT_BYTES];
-};
-
-static struct serial serials[2];
-static unsigned generation, window_room, window_input;
-static bool alarm_is_set;
-
-bool alarm_set(uint64_t ns)
-{
-	(void)ns;
-	alarm_is_set = true;
-	return true;
-}
-
-uint64_t alarm_clock(void)
-{
-	return 0;
-}
+static const char *const names[] = { "gnomon.port.fuzz/a", "gnomon.port.fuzz/b" };
+static unsigned window_room, window_input;
 
 void port_open(struct port *p)
 {
@@ -111,98 +91,28 @@ int port_get(struct port *p)
 	return p == &board.console.window && window_input ? (int)window_input-- & 255 : -1;
 }
 
-struct serial *serial_find(const char *name)
-{
-	return strcmp(name, "gnomon.port.fuzz/a") == 0	 ? &serials[0]
-	       : strcmp(name, "gnomon.port.fuzz/b") == 0 ? &serials[1]
-							 : NULL;
-}
-
-unsigned serial_generation(void)
-{
-	return generation;
-}
-
-bool serial_is_open(struct serial *s)
-{
-	return s->is_open;
-}
-
-void *serial_room(struct serial *s, size_t *n)
-{
-	*n = s->is_busy ? 0 : SERIAL_BYTES;
-	return s->is_busy ? NULL : s->out;
-}
-
-void serial_send(struct serial *s, size_t n)
-{
-	if (s->is_busy || !n || n > SERIAL_BYTES)
-		abort();
-	s->is_busy = true;
-}
-
-const void *serial_input(struct serial *s, size_t *n)
-{
-	*n = s->left;
-	return s->in + sizeof(s->in) - s->left;
-}
-
-void serial_pass(struct serial *s, size_t n)
-{
-	if (n > s->left)
-		abort();
-	s->left -= n;
-}
-
-bool serial_has_input(struct serial *s)
-{
-	return s->left != 0;
-}
-
-bool serial_take_closed(struct serial *s)
-{
-	bool was = s->was_closed;
-
-	s->was_closed = false;
-	return was;
-}
-
-bool serial_take_event(struct serial *s)
-{
-	bool event = s->event;
-
-	s->event = false;
-	return event;
-}
-
-void serial_listen(struct serial_listener *l)
-{
-	(void)l;
-}
-
-void serial_ignore(struct serial_listener *l)
-{
-	(void)l;
-}
-
 /* The host does something. */
 static void happen(const struct step *s)
 {
 	struct serial *serial = &serials[s->slot & 1];
 
 	serial->event = true;
-	if (s->value & 1)
+	if (s->value & 1) {
 		serial->is_busy = false;
+		serial->out_n = 0;
+	}
 	if (s->value & 2)
 		serial->is_open = s->value >> 8 & 1;
 	serial->was_closed |= !serial->is_open;
-	if ((s->value & 4) && !serial->left)
-		serial->left = s->value >> 16 & 31;
+	if ((s->value & 4) && !serial_has_input(serial)) {
+		serial->in_n = sizeof(serial->in);
+		serial->in_at = serial->in_n - (s->value >> 16 & 31);
+	}
 	if (s->value & 8)
 		window_room = s->at % 100;
 	if (s->value & 16)
 		window_input = s->at / 256;
-	alarm_is_set = false;
+	alarms = 0;
 	virtio_console_turn(&board);
 	if (s->value & 32)
 		virtio_console_window_event(&board);
@@ -471,10 +381,11 @@ static void check_console(void)
 		if (++n > AGAIN_MAX)
 			abort();
 		for (unsigned i = 0; i < 2; i++)
-			serials[i] = (struct serial){ .is_open = true, .event = true };
-		alarm_is_set = false;
+			serials[i] = (struct serial){ .name = names[i], .is_open = true,
+						      .event = true };
+		alarms = 0;
 		virtio_console_turn(&board);
-	} while (alarm_is_set || serials[0].is_busy || serials[1].is_busy);
+	} while (alarms || serials[0].is_busy || serials[1].is_busy);
 	for (unsigned queue = 1; queue < 12; queue += 2) {
 		struct virtqueue *q = &d->queue[queue];
 
@@ -516,9 +427,10 @@ static void attach_console(void)
 		.vm = "fuzz", .owner = &board, .history = history, .named = named, .named_n = 3
 	};
 
-	memset(serials, 0, sizeof(serials));
+	for (unsigned i = 0; i < 2; i++)
+		serials[i] = (struct serial){ .name = names[i] };
 	window_room = window_input = 0;
-	alarm_is_set = false;
+	alarms = 0;
 	generation++;
 	virtio_console_attach(&board, CONSOLE, &gs, &plan);
 }

@@ -10,158 +10,42 @@
 
 #include <cmocka.h>
 
-#include "hyp/arch/addr.h"
-#include "tests/fake/fake.h"
-
-#define HYP_DRV_IO_H
-#include "hyp/mm/phys.h"
-static uint32_t io_read32(hpa_t at);
-static void io_write32(hpa_t at, uint32_t value);
+#include "tests/fake/hostdev.h"
 
 #include "hyp/drv/alarm.c"
-#include "hyp/drv/virtio.c"
 #define reg plic_reg /* alarm.c has one too */
 #include "hyp/drv/plic.c"
 #undef reg
 #include "hyp/drv/serial.c"
 
-#define REGS   UINT64_C(0x10008000)
-#define RTC    UINT64_C(0x101000)
-#define PORTS  5
-#define QUEUES (2 * PORTS + 2)
+#define RTC   UINT64_C(0x101000)
+#define PORTS 5
 
-/* What the device knows. */
-struct dev_queue {
-	uint32_t num, ready;
-	uint64_t area[3]; /* descriptors, driver, device */
-	uint16_t seen, used;
-	unsigned notified;
-};
-
-static struct {
-	uint32_t kind, version, ports, max;
-	uint64_t features, accepted;
-	uint32_t features_sel, accepted_sel, queue_sel, status, irq;
-	struct dev_queue q[QUEUES + 2];
-} dev;
+_Static_assert(DEV_QUEUES == 2 * PORTS + 2, "queues of a console");
 
 static uint32_t rtc[8];
 
-static struct dev_queue *selected(void)
-{
-	assert_true(dev.queue_sel < QUEUES);
-	return &dev.q[dev.queue_sel];
-}
-
 static uint32_t io_read32(hpa_t at)
 {
-	if (at.v - RTC < sizeof(rtc))
-		return rtc[(at.v - RTC) / 4];
-	switch (at.v - REGS) {
-	case VIRTIO_REG_MAGIC:
-		return 0x74726976;
-	case VIRTIO_REG_VERSION:
-		return dev.version;
-	case VIRTIO_REG_DEVICE_ID:
-		return dev.kind;
-	case VIRTIO_REG_DEVICE_FEATURES:
-		return (uint32_t)(dev.features >> 32 * dev.features_sel);
-	case VIRTIO_REG_QUEUE_NUM_MAX:
-		return dev.max;
-	case VIRTIO_REG_QUEUE_READY:
-		return selected()->ready;
-	case VIRTIO_REG_INTERRUPT_STATUS:
-		return dev.irq;
-	case VIRTIO_REG_STATUS:
-		return dev.status;
-	case VIRTIO_REG_CONFIG + 4:
-		return dev.ports;
-	default:
-		fail_msg("register %lx is read", at.v - REGS);
-		return 0;
-	}
-}
-
-static void write_area(unsigned reg_at, uint32_t value)
-{
-	uint64_t *area = &selected()->area[(reg_at - VIRTIO_REG_QUEUE_DESC) / 16];
-	unsigned shift = reg_at % 16 ? 32 : 0;
-
-	assert_false(selected()->ready);
-	*area = (*area & ~(UINT64_C(0xffffffff) << shift)) | (uint64_t)value << shift;
+	return at.v - RTC < sizeof(rtc) ? rtc[(at.v - RTC) / 4] : dev_read(at.v);
 }
 
 static void io_write32(hpa_t at, uint32_t value)
 {
-	if (at.v - RTC < sizeof(rtc)) {
+	if (at.v - RTC < sizeof(rtc))
 		rtc[(at.v - RTC) / 4] = value;
-		return;
-	}
-	switch (at.v - REGS) {
-	case VIRTIO_REG_DEVICE_FEATURES_SEL:
-		dev.features_sel = value;
-		break;
-	case VIRTIO_REG_DRIVER_FEATURES_SEL:
-		dev.accepted_sel = value;
-		break;
-	case VIRTIO_REG_DRIVER_FEATURES:
-		dev.accepted |= (uint64_t)value << 32 * dev.accepted_sel;
-		break;
-	case VIRTIO_REG_QUEUE_SEL:
-		dev.queue_sel = value;
-		break;
-	case VIRTIO_REG_QUEUE_NUM:
-		selected()->num = value;
-		break;
-	case VIRTIO_REG_QUEUE_READY:
-		selected()->ready = value;
-		break;
-	case VIRTIO_REG_QUEUE_NOTIFY:
-		assert_true(value < QUEUES && dev.q[value].ready);
-		dev.q[value].notified++;
-		break;
-	case VIRTIO_REG_INTERRUPT_ACK:
-		dev.irq &= ~value;
-		break;
-	case VIRTIO_REG_STATUS:
-		dev.status = value;
-		break;
-	case VIRTIO_REG_QUEUE_DESC:
-	case VIRTIO_REG_QUEUE_DESC + 4:
-	case VIRTIO_REG_QUEUE_DRIVER:
-	case VIRTIO_REG_QUEUE_DRIVER + 4:
-	case VIRTIO_REG_QUEUE_DEVICE:
-	case VIRTIO_REG_QUEUE_DEVICE + 4:
-		write_area((unsigned)(at.v - REGS), value);
-		break;
-	default:
-		fail_msg("register %lx is written", at.v - REGS);
-	}
+	else
+		dev_write(at.v, value);
 }
 
-/* The device's side of a queue. */
-static bool dev_next(unsigned queue, uint16_t *id, struct virtio_desc *d)
+/* The next chain, of one part, and that. */
+static bool dev_next_part(unsigned queue, uint16_t *id, struct virtio_desc *d)
 {
-	struct dev_queue *q = &dev.q[queue];
-	struct avail *a = phys_pointer(hpa(q->area[1]));
-
-	if (q->seen == a->n)
+	if (!dev_next(queue, id))
 		return false;
-	*id = a->id[q->seen++ % q->num];
-	*d = ((struct virtio_desc *)phys_pointer(hpa(q->area[0])))[*id];
+	*d = dev_desc(queue)[*id];
 	assert_int_equal(d->flags & VIRTIO_DESC_NEXT, 0);
 	return true;
-}
-
-static void dev_used(unsigned queue, uint32_t id, uint32_t bytes)
-{
-	struct dev_queue *q = &dev.q[queue];
-	struct used *u = phys_pointer(hpa(q->area[2]));
-
-	u->chain[q->used++ % q->num].id = id;
-	u->chain[(q->used - 1) % q->num].bytes = bytes;
-	u->n = q->used;
-	dev.irq |= 1;
 }
 
 /* Fill the next buffer of @queue. Returns false where there is none. */
@@ -170,7 +54,7 @@ static bool dev_give(unsigned queue, const void *from, uint32_t bytes)
 	struct virtio_desc d;
 	uint16_t id;
 
-	if (!dev_next(queue, &id, &d))
+	if (!dev_next_part(queue, &id, &d))
 		return false;
 	assert_int_equal(d.flags, VIRTIO_DESC_WRITE);
 	assert_true(bytes <= d.bytes);
@@ -184,7 +68,7 @@ static uint32_t dev_fetch(unsigned queue, void *to, uint16_t *id)
 {
 	struct virtio_desc d;
 
-	if (!dev_next(queue, id, &d))
+	if (!dev_next_part(queue, id, &d))
 		return 0;
 	assert_int_equal(d.flags, 0);
 	memcpy(to, phys_pointer(hpa(d.at)), d.bytes);
@@ -203,7 +87,7 @@ static void dev_says(uint32_t port, uint16_t event, uint16_t value, const char *
 
 static void interrupt(void)
 {
-	assert_true(serial_interrupt(8));
+	assert_true(serial_interrupt(DEV_IRQ));
 	assert_int_equal(dev.irq, 0);
 }
 
@@ -235,8 +119,8 @@ static int set_up_machine(void **state)
 	assert_int_equal(
 		frame_add_ram((struct frame_range){ 0x80000000, 8 * MEGAPAGE }, NULL, 0, true), OK);
 	host.virtio_n = 1;
-	host.virtio[0].base = hpa(REGS);
-	host.virtio[0].irq = 8;
+	host.virtio[0].base = hpa(DEV_REGS);
+	host.virtio[0].irq = DEV_IRQ;
 	dev.kind = VIRTIO_CONSOLE;
 	dev.version = 2;
 	dev.ports = PORTS;
@@ -274,7 +158,7 @@ static void test_negotiation(void **state)
 	(void)state;
 	assert_int_equal(dev.accepted, UINT64_C(1) << 32 | FEATURE_MULTIPORT);
 	assert_int_equal(dev.status, 15);
-	for (unsigned i = 0; i < QUEUES; i++)
+	for (unsigned i = 0; i < DEV_QUEUES; i++)
 		assert_int_equal(dev.q[i].ready, 1);
 	assert_false(serial_interrupt(9));
 	assert_null(serial_find("gnomon.control"));
@@ -309,7 +193,7 @@ static void test_what_is_not_used(void **state)
 			assert_non_null(strstr(fake.text, rows[i].says));
 		else
 			assert_string_equal(fake.text, "");
-		assert_false(serial_interrupt(8));
+		assert_false(serial_interrupt(DEV_IRQ));
 		assert_null(serial_find(""));
 		assert_int_equal(frame_free_bytes(), before);
 	}
@@ -487,7 +371,7 @@ static void test_what_the_device_says_is_checked(void **state)
 	dev_used(7, 0, 10);
 	interrupt();
 	assert_false(serial_has_input(s));
-	assert_true(dev_next(6, &id, &d));
+	assert_true(dev_next_part(6, &id, &d));
 	dev_used(6, id, 0xffffffff);
 	interrupt();
 	assert_int_equal(serial_read(s, got, sizeof(got)), RX_BYTES);
@@ -516,7 +400,7 @@ static void test_chains(void **state)
 	struct virtq_part part[3] = { { hpa(0x80000000), 16, false },
 				      { hpa(0x80001000), 512, true },
 				      { hpa(0x80002000), 1, true } };
-	struct virtio_desc *d = phys_pointer(hpa(dev.q[5].area[0]));
+	struct virtio_desc *d = dev_desc(5);
 	uint32_t bytes;
 	unsigned id;
 	int a, b;

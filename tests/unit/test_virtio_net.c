@@ -219,18 +219,19 @@ static void machine(uint64_t host_features)
 	memset(&board, 0, sizeof(board));
 	memset(&vcpu, 0, sizeof(vcpu));
 	memset(&net, 0, sizeof(net));
-	memset(&uplink, 0, sizeof(uplink));
+	memset(&dev, 0, sizeof(dev));
 	memset(&eager, 0, sizeof(eager));
 	memset(switch_ports, 0, sizeof(switch_ports));
 	switch_used = 0;
 	host.harts = 1;
 	host.timebase = 10;
-	host.virtio[0].base = hpa(UPLINK_REGS);
-	host.virtio[0].irq = UPLINK_IRQ;
+	host.virtio[0].base = hpa(DEV_REGS);
+	host.virtio[0].irq = DEV_IRQ;
 	host.virtio_n = 1;
-	uplink.kind = 1;
-	uplink.max = 256;
-	uplink.features = host_features | VIRTIO_F_VERSION_1;
+	dev.kind = 1;
+	dev.version = 2;
+	dev.max = 256;
+	dev.features = host_features | VIRTIO_F_VERSION_1;
 	guest_pool = (struct frame_pool){ .owner = 1 };
 	fixed = (struct frame_pool){ .owner = 2 };
 	assert_int_equal(
@@ -254,8 +255,8 @@ static int set_up(void **state)
 
 static void interrupt(void)
 {
-	assert_false(net_interrupt(UPLINK_IRQ + 1));
-	assert_true(net_interrupt(UPLINK_IRQ));
+	assert_false(net_interrupt(DEV_IRQ + 1));
+	assert_true(net_interrupt(DEV_IRQ));
 	assert_false(virtio_net_uplink());
 }
 
@@ -267,8 +268,8 @@ static void test_configuration(void **state)
 	assert_int_equal(reg(A, 0x104), 0x00010100); /* the address's end, the link is up */
 	assert_int_equal(reg(A, 0x108), 1 | 1500 << 16);
 	assert_true(net_is_there());
-	assert_int_equal(uplink.q[0].ready & uplink.q[1].ready, 1);
-	assert_int_equal(uplink.q[0].notified, 1);
+	assert_int_equal(dev.q[0].ready & dev.q[1].ready, 1);
+	assert_int_equal(dev.q[0].notified, 1);
 }
 
 static void test_guest_to_guest(void **state)
@@ -305,7 +306,7 @@ static void test_uplink(void **state)
 	interrupt();
 	assert_int_equal(hear(A, in), HDR + 900);
 	assert_memory_equal(in + HDR, out + HDR, 900);
-	assert_int_equal(uplink.irq, 0);
+	assert_int_equal(dev.irq, 0);
 	/* As often as there are buffers, and more. */
 	for (unsigned i = 0; i < 300; i++) {
 		send(A, 900 - i);
@@ -537,9 +538,9 @@ static void test_bursts(void **state)
 		make(i & 1 ? HOST : B, A, 100 + i);
 		queue_up(A, 100 + i);
 	}
-	uplink.q[1].notified = 0;
+	dev.q[1].notified = 0;
 	assert_int_equal(set(A, 0x50, TX), MMIO_OK);
-	assert_int_equal(uplink.q[1].notified, 1);
+	assert_int_equal(dev.q[1].notified, 1);
 	assert_int_equal(hear(B, in), HDR + 100);
 	assert_int_equal(hear(B, in), HDR + 102);
 }
@@ -559,13 +560,13 @@ static void test_bad_uplink(void **state)
 	out[10] = 255;
 	assert_true(uplink_brings(out, HDR + 100));
 	interrupt();
-	assert_true(uplink_next(0, &id));
-	uplink_used(0, id, 5);
-	uplink_used(0, id, 50);
-	uplink_used(0, 70000, 50);
+	assert_true(dev_next(0, &id));
+	dev_used(0, id, 5);
+	dev_used(0, id, 50);
+	dev_used(0, 70000, 50);
 	interrupt();
-	assert_true(uplink_next(0, &id));
-	uplink_used(0, id, 4000000000u); /* what stood there before, and no more */
+	assert_true(dev_next(0, &id));
+	dev_used(0, id, 4000000000u); /* what stood there before, and no more */
 	interrupt();
 	assert_int_equal(hear(A, in), 0);
 	out[10] = 0;
@@ -580,13 +581,13 @@ static void test_no_uplink(void **state)
 	(void)state;
 	machine(0);
 	memset(&net, 0, sizeof(net));
-	uplink.max = 64;
+	dev.max = 64;
 	net_init();
 	assert_false(net_is_there());
-	uplink.kind = 3;
+	dev.kind = 3;
 	net_init();
 	assert_false(net_is_there());
-	assert_false(net_interrupt(UPLINK_IRQ));
+	assert_false(net_interrupt(DEV_IRQ));
 }
 
 int main(void)

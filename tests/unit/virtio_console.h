@@ -7,8 +7,11 @@
 
 #include "tests/unit/virtio.h"
 
-#include "hyp/drv/alarm.h"
 #include "hyp/vcpu/irq.h"
+
+#define SERIAL_TAKES 1000
+#define SERIAL_OUT   20000
+#include "tests/fake/serials.h"
 
 #define SLOT	    2
 #define SIZE	    16
@@ -20,36 +23,11 @@ enum { RX0 = 0, TX0 = 1, CONTROL_RX = 2, CONTROL_TX = 3, RX1 = 4, TX1 = 5, RX2 =
 
 /* --- the host's ends --- */
 
-struct serial {
-	const char *name;
-	bool is_open, was_closed, event, is_busy;
-	char out[20000], in[64];
-	size_t out_n, in_n, in_at;
-};
-
-static struct serial serials[2];
-static unsigned generation;
-static struct serial_listener *listener;
-
 static struct {
 	char out[70000], in[256];
 	size_t out_n, out_most, in_n, in_at;
 	struct port *port;
 } window;
-
-static unsigned alarms;
-
-bool alarm_set(uint64_t ns)
-{
-	(void)ns;
-	alarms++;
-	return true;
-}
-
-uint64_t alarm_clock(void)
-{
-	return 0;
-}
 
 void irq_set_external(struct vcpu *v, bool high)
 {
@@ -83,82 +61,6 @@ int port_get(struct port *p)
 	if (p != window.port || window.in_at == window.in_n)
 		return -1;
 	return window.in[window.in_at++];
-}
-
-struct serial *serial_find(const char *name)
-{
-	for (unsigned i = 0; i < 2; i++)
-		if (serials[i].name && strcmp(serials[i].name, name) == 0)
-			return &serials[i];
-	return NULL;
-}
-
-unsigned serial_generation(void)
-{
-	return generation;
-}
-
-bool serial_is_open(struct serial *s)
-{
-	return s->is_open;
-}
-
-void *serial_room(struct serial *s, size_t *n)
-{
-	*n = s->is_busy ? 0 : 1000;
-	return s->is_busy ? NULL : s->out + s->out_n;
-}
-
-void serial_send(struct serial *s, size_t n)
-{
-	assert_true(n > 0 && n <= 1000 && !s->is_busy);
-	s->out_n += n;
-	s->is_busy = true;
-}
-
-const void *serial_input(struct serial *s, size_t *n)
-{
-	*n = s->in_n - s->in_at;
-	return s->in + s->in_at;
-}
-
-void serial_pass(struct serial *s, size_t n)
-{
-	assert_true(n <= s->in_n - s->in_at);
-	s->in_at += n;
-}
-
-bool serial_has_input(struct serial *s)
-{
-	return s->in_n != s->in_at;
-}
-
-bool serial_take_closed(struct serial *s)
-{
-	bool was = s->was_closed;
-
-	s->was_closed = false;
-	return was;
-}
-
-bool serial_take_event(struct serial *s)
-{
-	bool event = s->event;
-
-	s->event = false;
-	return event;
-}
-
-void serial_listen(struct serial_listener *l)
-{
-	assert_ptr_equal(l->owner, &board);
-	listener = l;
-}
-
-void serial_ignore(struct serial_listener *l)
-{
-	assert_ptr_equal(l, listener);
-	listener = NULL;
 }
 
 /* Something happened at @s. */
