@@ -25,7 +25,7 @@
 #define PIECE_MAX     MIB(16) /* of a request that the host gets at once: whole blocks */
 #define COST	      KIB(4) /* of a request, in bytes copied */
 #define TAKEN_MAX     256    /* of finished requests, before the hart does something else */
-#define DRAIN_SECONDS 10     /* until a disk that doesn't answer is left alone */
+#define DRAIN_SECONDS 120    /* until a disk that doesn't answer is left alone: fsync takes long */
 
 /* What carries a request. */
 struct virtio_blk_slot {
