@@ -40,8 +40,10 @@ def as_pattern(line):
     """Numbers, also hexadecimal ones, are any numbers, and ... is anything."""
     if line == "...":
         return r"(?:.*\n)*?"
-    return re.sub(r"\b(?=[0-9a-f]*\d)[0-9a-f]+\b", r"[0-9a-f]+",
-                  re.escape(line)).replace(r"\.\.\.", ".*") + r" *\n"
+    pattern = re.sub(r"\b(?=[0-9a-f]*\d)[0-9a-f]+\b", r"[0-9a-f]+", re.escape(line))
+    # A number of a column may have other digits, and then other spaces in front.
+    pattern = re.sub(r"(?:\\ ){2,}(?=\[0-9a-f\]\+)", " +", pattern)
+    return pattern.replace(r"\.\.\.", ".*") + r" *\n"
 
 
 def converse(args, shown):
