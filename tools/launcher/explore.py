@@ -17,7 +17,7 @@ import time
 import webbrowser
 
 from launcher.common import BUILD, OK, Failure, bad_file
-from launcher.control import answered, find_machine
+from launcher.control import answered, choose_vm, find_machine
 from launcher.tracing import command_trace
 
 PAGE = BUILD / "explorer.html"
@@ -34,19 +34,6 @@ def address(word):
     if not match:
         raise Failure(2, f"{word!r}: an address is written 0x..., or 0x...:r, :w or :x")
     return match[1], match[2] or "r"
-
-
-def choose_vm(path, words, limit):
-    """The guest's name, and .N of a vcpu if one was named; and the addresses that come after."""
-    names = [row["name"] for row in answered(path, "vm list", limit)["result"]]
-    if words and not words[0].lower().startswith("0x"):
-        name = words[0].partition(".")[0]
-        if name not in names:
-            raise Failure(1, f"{name} isn't the name of a VM; there is {', '.join(names)}")
-        return words[0], words[1:]
-    if len(names) != 1:
-        raise Failure(2, f"say which VM: {', '.join(names) or 'there is none'}")
-    return names[0], words
 
 
 def state(path, name, limit):
