@@ -15,8 +15,8 @@ import threading
 import time
 
 import pytest
-from machine import (BUILD, LAUNCHER, QEMU10, REPO, Console, environment, guest_output, launch,
-                     suite, unix)
+from machine import (BAD_FILE, BUILD, LAUNCHER, QEMU10, REPO, Console, assert_one_line, environment,
+                     guest_output, launch, suite, unix)
 
 HELLO = BUILD / "guests/hello.bin"
 
@@ -65,6 +65,11 @@ def test_compare_without():
                  "--memory", "16M", limit=60)
     assert run.status == 0 and re.match(r"gnomon run: hext: [^\n]+\n\Z", run.err), run.err
     assert run.out.splitlines()[0].split() == ["bare", "hext", "lazy", "unsync", "trap"]
+
+
+def test_compare_says_once_what_is_wrong():
+    """A file that runs in no way is no matter of the ways."""
+    assert_one_line(launch("--compare", "--kernel", REPO / "README.md"), BAD_FILE, "is text")
 
 
 def test_no_command():
