@@ -77,6 +77,14 @@ def test_no_command():
     assert run.returncode == 2 and run.stdout == "" and "COMMAND" in run.stderr
 
 
+def test_policy_without_shadows():
+    """Who asks for a policy where there are no shadow tables is told so."""
+    said = "gnomon: hello: run by hext, without shadow tables: shadow-policy=none has no effect\n"
+    assert said in launch("--guest", "hello", "--shadow-policy", "none").out
+    without = launch("--guest", "hello", "--shadow-policy", "trap", "--cpu", "rv64,h=false")
+    assert without.status == 0 and "has no effect" not in without.out
+
+
 def test_dry_run():
     run = launch("--dry-run", "--kernel", HELLO, "--vcpus", 3, "--memory", "64M", "--append", "a b")
     words = shlex.split(run.out)
