@@ -137,9 +137,9 @@ function drawTraceView(name, View, mount) {
     $(`${name}-body`).hidden = !trace;
     if (!trace)
         return;
-    options($(`${name}-trace`), state.traces.map(({ header, events }) =>
+    options($(`${name}-trace`), state.traces.map(({ header, told }) =>
         [header.vm, header.backend, header.policy].filter(Boolean).join(", ") + ": " +
-        count(events.length, "event")), state.trace);
+        count(told, "event")), state.trace);
     if (state[name]?.trace === trace)
         return;
     state[name] = new View(trace);
@@ -189,7 +189,7 @@ function take(files) {
     stop();
     Object.assign(state, { walks: found.walks, traces: found.traces, walk: 0, step: 0, trace: 0,
         pair: null, shadow: null, timeline: null });
-    const events = found.traces.reduce((sum, t) => sum + t.events.length, 0);
+    const events = found.traces.reduce((sum, t) => sum + t.told, 0);
     say([`Opened ${files.map(([name]) => name).join(", ")}: ` +
         `${count(found.walks.length, "walk")}, ${count(events, "event")}.`,
         ...found.notes].join(" "), found.notes.length ? "warning" : "note");
