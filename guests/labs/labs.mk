@@ -41,7 +41,8 @@ build/labs/%.elf: build/labs/%.o build/labs/$$(*D)/check.o $(LAB_LIB) guests/lib
 
 .PRECIOUS: build/labs/%/check.o build/labs/%/student.o build/labs/%/solution.o build/labs/%.o
 .PHONY: lab labs test-labs
-lab: build/gnomon.bin
+lab: setup-build
+	@$(MAKE) --no-print-directory build/gnomon.bin
 	@CROSS=$(CROSS) guests/labs/lab $(LAB_NUMBER) $(FILE)
 
 labs: $(LAB_ELFS)
