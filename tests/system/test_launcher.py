@@ -72,6 +72,27 @@ def test_compare_says_once_what_is_wrong():
     assert_one_line(launch("--compare", "--kernel", REPO / "README.md"), BAD_FILE, "is text")
 
 
+def test_compare_is_ended_as_a_whole(tmp_path):
+    """Ctrl-C doesn't end one way and begin the next."""
+    begun, qemu = tmp_path / "begun", tmp_path / "qemu"
+    qemu.write_text(f'#!/bin/sh\n[ "$1" = --version ] || echo >>{begun}\n'
+                    'exec qemu-system-riscv64 "$@"\n')
+    qemu.chmod(0o755)
+    process = subprocess.Popen([LAUNCHER, "run", "--compare", "--kernel", suite("dirty"), "--qemu",
+                                qemu], stderr=subprocess.PIPE, env=environment(), text=True)
+    try:
+        limit = time.monotonic() + 20
+        while not begun.exists():
+            assert time.monotonic() < limit
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=10)
+    finally:
+        process.kill()
+    assert (process.returncode, err) == (130, "gnomon run: ended by SIGINT\n")
+    assert begun.read_text() == "\n"
+
+
 def test_no_command():
     run = plain()
     assert run.returncode == 2 and run.stdout == "" and "COMMAND" in run.stderr

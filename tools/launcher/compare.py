@@ -35,6 +35,7 @@ ROWS = {
     "references": r"shadow references (\d+)",
 }
 INSTRUCTIONS = "instructions"
+SIGNALLED = 128     # from here on a status says that all is to end
 REFUSED = ("bare", "backend", "shadow_policy", "log", "gdb", "dry_run")
 
 
@@ -107,6 +108,8 @@ def command_compare(args, machine):
             columns[way] = measure(args, way, machine, counter)
         except Failure as failure:
             progress("")
+            if failure.status > SIGNALLED:
+                raise
             print(f"gnomon run: {way}: {failure}", file=sys.stderr)
             columns[way] = None
     progress("")
