@@ -11,8 +11,10 @@ LABS := $(patsubst guests/labs/%/check.c,%,$(wildcard guests/labs/*/check.c))
 LAB_ELFS := $(foreach n,student solution,$(LABS:%=build/labs/%/$(n).elf))
 LAB_LIB := build/labs/lab.o $(GUEST_LIB)
 # A student's warnings are warnings, and those about style aren't told. print() needs no line of his.
+# Who includes <stdio.h> is told that there is none, and not what its own includes lack.
 STUDENT_CFLAGS := $(filter-out -Wextra -Wconversion -Wshadow -Wmissing-prototypes -Wswitch-enum \
-	-Werror,$(GUEST_CFLAGS)) -include guests/lib/print.h
+	-Werror,$(GUEST_CFLAGS)) -include guests/lib/print.h \
+	-nostdinc -isystem $$($(GUEST_CC) -print-file-name=include)
 # The oracle has an N, too.
 LAB_NUMBER = $(if $(filter command environment,$(origin N)),$(N))
 
@@ -24,7 +26,7 @@ build/labs/%/check.o: guests/labs/%/check.c guests/guests.mk
 	@mkdir -p $(@D)
 	@$(GUEST_CC) $(GUEST_CFLAGS) -c $< -o $@
 
-build/labs/%/student.o: guests/labs/%/student.c guests/guests.mk
+build/labs/%/student.o: guests/labs/%/student.c guests/guests.mk guests/labs/labs.mk
 	@mkdir -p $(@D)
 	@$(GUEST_CC) $(STUDENT_CFLAGS) -c $< -o $@
 
@@ -32,7 +34,7 @@ build/labs/%/solution.o: guests/labs/solutions/%.c guests/guests.mk
 	@mkdir -p $(@D)
 	@$(GUEST_CC) $(GUEST_CFLAGS) -c $< -o $@
 
-build/labs/%.o: build/labs/%.c guests/guests.mk
+build/labs/%.o: build/labs/%.c guests/guests.mk guests/labs/labs.mk
 	@$(GUEST_CC) $(STUDENT_CFLAGS) -c $< -o $@
 
 .SECONDEXPANSION:

@@ -156,6 +156,9 @@ def test_labs_say_what_is_wrong():
     variant(1, "broken", given.replace("(void)root;", "no such thing"))
     status, _, err = lab(1, "broken")
     assert status == 2 and "it doesn't build" in err
+    variant(1, "library", "#include <stdio.h>\n" + given)
+    status, _, err = lab(1, "library")
+    assert status == 2 and "stdio.h: No such file" in err, err
     variant(1, "endless", given.replace("(void)root;", "for (;;)\n\t\t;"))
     status, out, _ = lab(1, "endless")
     assert status == 1 and "it doesn't end within" in out
