@@ -292,6 +292,25 @@ function fileTests() {
         });
     });
 
+    test("page: an example of each pair of sizes is to be had without a file", () => withPage({},
+        async (p) => {
+            for (const [n, steps] of [15, 24, 35].entries()) {
+                await p.locator("#tab-walk").click();
+                if (n === 0)
+                    await p.getByRole("button", { name: "Sv39 over Sv39x4" }).click();
+                else {
+                    await p.locator("#tab-cost").click();
+                    await p.locator("[data-modes]").nth(n).getByRole("button").first().click();
+                }
+                assert.equal(await stepThrough(p), steps);
+            }
+            await p.locator("#tab-cost").click();
+            await p.locator("[data-modes='sv39/sv39x4']").getByRole("button").nth(4).click();
+            assert.equal(await stepThrough(p), 8);
+            assert.match(await said(p, "#about"), /page of 2 MiB/);
+            assert.equal(await p.locator("#which-walk option").count(), 4);
+        }));
+
     test("page: without a file each view says what to do", () => withPage({}, async (p) => {
         for (const view of ["walk", "shadow", "timeline"]) {
             await p.locator(`#tab-${view}`).click();

@@ -2,7 +2,9 @@
 // Read next: reader.js (files), walk.js (steps), view_*.js (pictures).
 
 import { el, options } from "./dom.js";
+import { example } from "./example.js";
 import { count } from "./numbers.js";
+import { modeName } from "./paging.js";
 import { read } from "./reader.js";
 import { ShadowView } from "./view_shadow.js";
 import { drawCost } from "./view_cost.js";
@@ -127,7 +129,17 @@ function drawViewCost() {
     $("cost-body").replaceChildren(drawCost(now, state.pair, (pair) => {
         state.pair = pair;
         drawViewCost();
-    }));
+    }, showExample));
+}
+
+/** Beside what is open; one that is there already is shown again. */
+function showExample(how) {
+    const made = example(how);
+    const at = state.walks.findIndex((w) => w.name === made.name);
+    if (at < 0)
+        state.walks.push({ ...makeWalk(made), name: made.name });
+    chooseWalk(at < 0 ? state.walks.length - 1 : at);
+    show("walk");
 }
 
 /** What both views of traces have: which trace; the view is made anew where that changes. */
@@ -283,6 +295,9 @@ function start() {
             state.trace = Number(event.target.value);
             draw();
         });
+    for (const [vs, g] of [["sv39", "sv39x4"], ["sv48", "sv48x4"], ["sv57", "sv57x4"]])
+        $("walk-examples").append(el("button", { onclick: () => showExample({ vs, vsLeaf: 0, g,
+            gLeaf: 0 }) }, `${modeName(vs)} over ${modeName(g)}`), " ");
     $("player").replaceWith(player(walkPlace, chooseStep, () => STEP_MS));
     document.addEventListener("keydown", key);
     addEventListener("resize", () => state.view === "walk" && walk() && drawBothTrees());
