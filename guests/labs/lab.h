@@ -2,8 +2,8 @@
  * What every lab's check.c uses: steps that pass or don't, calls into the student's file, random
  * numbers that differ from run to run, and the verdict.
  *
- * The student's file gets to link nothing but what begins with given_ (the runner looks), so that
- * what passes is passed by the machine. Read next: lab.c, then 1-sv39/check.c.
+ * The student's file gets to link nothing but print() and what begins with given_ (the runner
+ * looks), so that what passes is passed by the machine. Read next: lab.c, then 1-sv39/check.c.
  */
 #ifndef GUESTS_LABS_LAB_H
 #define GUESTS_LABS_LAB_H

@@ -10,8 +10,13 @@
 LABS := $(patsubst guests/labs/%/check.c,%,$(wildcard guests/labs/*/check.c))
 LAB_ELFS := $(foreach n,student solution,$(LABS:%=build/labs/%/$(n).elf))
 LAB_LIB := build/labs/lab.o $(GUEST_LIB)
-# A student's warnings are warnings.
-STUDENT_CFLAGS := $(GUEST_CFLAGS) -Wno-error
+# A student's warnings are warnings, and those about style aren't told. print() needs no line of his.
+# Who includes <stdio.h> is told that there is none, and not what its own includes lack.
+STUDENT_CFLAGS := $(filter-out -Wextra -Wconversion -Wshadow -Wmissing-prototypes -Wswitch-enum \
+	-Werror,$(GUEST_CFLAGS)) -include guests/lib/print.h \
+	-nostdinc -isystem $$($(GUEST_CC) -print-file-name=include)
+# The oracle has an N, too.
+LAB_NUMBER = $(if $(filter command environment,$(origin N)),$(N))
 
 build/labs/lab.o: guests/labs/lab.c guests/guests.mk
 	@mkdir -p $(@D)
@@ -21,7 +26,7 @@ build/labs/%/check.o: guests/labs/%/check.c guests/guests.mk
 	@mkdir -p $(@D)
 	@$(GUEST_CC) $(GUEST_CFLAGS) -c $< -o $@
 
-build/labs/%/student.o: guests/labs/%/student.c guests/guests.mk
+build/labs/%/student.o: guests/labs/%/student.c guests/guests.mk guests/labs/labs.mk
 	@mkdir -p $(@D)
 	@$(GUEST_CC) $(STUDENT_CFLAGS) -c $< -o $@
 
@@ -29,7 +34,7 @@ build/labs/%/solution.o: guests/labs/solutions/%.c guests/guests.mk
 	@mkdir -p $(@D)
 	@$(GUEST_CC) $(GUEST_CFLAGS) -c $< -o $@
 
-build/labs/%.o: build/labs/%.c guests/guests.mk
+build/labs/%.o: build/labs/%.c guests/guests.mk guests/labs/labs.mk
 	@$(GUEST_CC) $(STUDENT_CFLAGS) -c $< -o $@
 
 .SECONDEXPANSION:
@@ -38,8 +43,9 @@ build/labs/%.elf: build/labs/%.o build/labs/$$(*D)/check.o $(LAB_LIB) guests/lib
 
 .PRECIOUS: build/labs/%/check.o build/labs/%/student.o build/labs/%/solution.o build/labs/%.o
 .PHONY: lab labs test-labs
-lab: build/gnomon.bin
-	@CROSS=$(CROSS) guests/labs/lab $(or $(N),-h) $(FILE)
+lab: setup-build
+	@$(MAKE) --no-print-directory build/gnomon.bin
+	@CROSS=$(CROSS) guests/labs/lab $(LAB_NUMBER) $(FILE)
 
 labs: $(LAB_ELFS)
 

@@ -28,6 +28,7 @@
 #include "hyp/mm/phys.h"
 #include "hyp/monitor/monitor.h"
 #include "hyp/sched/sched.h"
+#include "hyp/shadow/shadow.h"
 #include "hyp/trap/trap.h"
 #include "hyp/vm/vm.h"
 #include "sbi/call/call.h"
@@ -187,6 +188,16 @@ static void open_bundle(struct bundle *b)
 		give_up(EXIT_BAD_INPUT, "nothing to run: the bundle was refused");
 }
 
+/* Who compares policies is told where there is nothing to be seen of them. */
+static void tell_unused_policy(const struct vm *vm)
+{
+	unsigned policy = vm->config.choices.word[CHOICE_SHADOW_POLICY];
+
+	if (!vm->way->shares_table && policy != SHADOW_LAZY)
+		log_info("%s: run by %s, without shadow tables: shadow-policy=%s has no effect",
+			 vm->config.name, vm->way->backend->name, shadow_policy_names[policy]);
+}
+
 static enum err start_vm(const struct vm_config *config)
 {
 	struct vm *vm;
@@ -198,6 +209,7 @@ static enum err start_vm(const struct vm_config *config)
 		return e;
 	log_info("%s: %u vcpu%s, %lu MiB", vm->config.name, vm->vcpus_n,
 		 vm->vcpus_n == 1 ? "" : "s", vm->config.memory / MIB(1));
+	tell_unused_policy(vm);
 	log_debug("%s: run by %s, with %s for the hypervisor", vm->config.name,
 		  vm->way->backend->name, map_mode()->name);
 	return OK;

@@ -380,7 +380,7 @@ const struct command trace_commands[] = {
 	{ "trace read VM", "what was traced and not read yet, as much as fits", read },
 	{ "trace VM [on|off] [EVENTS]", "trace what happens to it, or how that stands", trace },
 	{ "step VM [EVENTS]", "go on until one of these, or fault,fence,satp,pt_store", step },
-	{ "break VM [map|table|list|clear] [AT]", "pause where it is remapped; is a table",
-	  breaks },
+	{ "break VM [map|table|list|clear] [AT]",
+	  "pause it where gva AT is mapped anew, gpa AT becomes a table", breaks },
 	{ NULL, NULL, NULL },
 };

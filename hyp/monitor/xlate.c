@@ -269,7 +269,7 @@ static void xlate(const struct arguments *args, struct answer *a)
 }
 
 const struct command xlate_commands[] = {
-	{ "xlate VM[.N] GVA [r|w|x] [user|kernel]", "a translation, reference by reference",
-	  xlate },
+	{ "xlate VM[.N] GVA [r|w|x] [user|kernel]",
+	  "a translation, each reference; of a load in the mode it is in", xlate },
 	{ NULL, NULL, NULL },
 };

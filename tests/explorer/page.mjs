@@ -14,6 +14,7 @@ const BROWSERS = ["/usr/bin/chromium-headless-shell", "/usr/bin/chromium"];
 const RECORDED = new URL("recorded/", import.meta.url);
 
 const VIEWS = ["walk", "cost", "shadow", "timeline"];
+const LETTERS_LEAST = 9;
 const PHONE = { width: 360, height: 740 };
 const DESKTOP = { width: 1280, height: 900 };
 
@@ -64,6 +65,14 @@ async function checkNoSideScroll(p, where) {
     const [wide, room] = await p.evaluate(() =>
         [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
     assert.ok(wide <= room, `${where}: ${wide} pixels wide, ${room} are there`);
+}
+
+/** What stands in pictures is no smaller than this, however narrow the screen. */
+async function checkLettering(p, where) {
+    const least = await p.evaluate(() => Math.min(...[...document.querySelectorAll(
+        ".grid text, .tree text")].map((t) => parseFloat(getComputedStyle(t).fontSize) *
+        t.getScreenCTM().a)));
+    assert.ok(least >= LETTERS_LEAST, `${where}: letters of ${least} pixels`);
 }
 
 /** How many steps the buttons lead through, and whether each has its sentence. */
@@ -125,7 +134,8 @@ function walkTests() {
         await p.keyboard.press("End");
         assert.match(await said(p, "#detail h3"), /^✗ Step 15/);
         assert.match(await said(p, "#detail"), /isn't valid\. The G-stage has nothing there yet/);
-        assert.match(await said(p, "#about"), /cause\n21/);
+        assert.match(await said(p, "#about"), /cause\n21 \(load guest page fault\)/);
+        assert.match((await p.locator("#which-walk option").allTextContents()).join(), / ✗$/);
         assert.ok((await p.locator(".cell.failed").allTextContents()).join().includes("✗"));
     }));
 
@@ -195,11 +205,18 @@ function traceTests() {
             "#shadow-view .sentence").textContent));
     }));
 
+    test("page: a trace without fills says how to get some", () => withPage({}, async (p) => {
+        await openText(p, "idle.jsonl", trace(0, "hext"));
+        await p.locator("#tab-shadow").click();
+        assert.match(await said(p, "#shadow-view"), /Let it work meanwhile, or reset it/);
+    }));
+
     test("page: the timeline filters, zooms and shows what was lost", () => withPage({},
         async (p) => {
             await openText(p, "trace.jsonl", trace());
             const line = () => said(p, "#timeline-view .sentence:not(.warning)");
             assert.match(await said(p, "#timeline-view .warning"), /17 events .* lost/);
+            assert.match(await said(p, "#message"), /: 0 walks, 375 events\./);
             const total = Number((await line()).match(/of (\d+)/)[1]);
             await p.getByLabel(/^\s*exit/).uncheck();
             assert.equal(Number((await line()).match(/of (\d+)/)[1]), total - 120);
@@ -275,6 +292,25 @@ function fileTests() {
         });
     });
 
+    test("page: an example of each pair of sizes is to be had without a file", () => withPage({},
+        async (p) => {
+            for (const [n, steps] of [15, 24, 35].entries()) {
+                await p.locator("#tab-walk").click();
+                if (n === 0)
+                    await p.getByRole("button", { name: "Sv39 over Sv39x4" }).click();
+                else {
+                    await p.locator("#tab-cost").click();
+                    await p.locator("[data-modes]").nth(n).getByRole("button").first().click();
+                }
+                assert.equal(await stepThrough(p), steps);
+            }
+            await p.locator("#tab-cost").click();
+            await p.locator("[data-modes='sv39/sv39x4']").getByRole("button").nth(4).click();
+            assert.equal(await stepThrough(p), 8);
+            assert.match(await said(p, "#about"), /page of 2 MiB/);
+            assert.equal(await p.locator("#which-walk option").count(), 4);
+        }));
+
     test("page: without a file each view says what to do", () => withPage({}, async (p) => {
         for (const view of ["walk", "shadow", "timeline"]) {
             await p.locator(`#tab-${view}`).click();
@@ -313,6 +349,7 @@ function lookTests() {
                 await p.evaluate(() => Promise.all(document.getAnimations()
                     .map((moving) => moving.finished)));
                 await checkNoSideScroll(p, `walk ${walk}`);
+                await checkLettering(p, `walk ${walk}`);
                 await shot(p, `${name}-walk-${walk}`);
             }
             await p.locator("summary").click();

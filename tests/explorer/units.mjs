@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";
 
+import { example } from "../../tools/explorer/example.js";
 import { bins, duration, filtered, firstFrom, union, vcpusOf } from "../../tools/explorer/lanes.js";
 import { address, size } from "../../tools/explorer/numbers.js";
 import { costs, decode, references, tableEntries } from "../../tools/explorer/paging.js";
@@ -46,6 +47,29 @@ test("references are those of a walk of the same sizes", () => {
                 assert.deepEqual(steps.map(({ stage, level }) => [stage, level]),
                     [...references({ vs, vsLeaf, g, gLeaf })].map((r) => [r.stage, r.level]));
             }
+});
+
+test("examples have the references of their sizes, and lead from table to table", () => {
+    for (const vs of ["bare", ...VS])
+        for (const g of G)
+            costs(vs, g).forEach((row, vsLeaf) => row.forEach((cost, gLeaf) => {
+                const made = example({ vs, vsLeaf, g, gLeaf });
+                const { walks } = read("example", text({ ok: true, ...made }));
+                const { steps, about, end } = makeWalk(walks[0]);
+                assert.equal(steps.length, cost, made.name);
+                const wanted = [...references({ vs, vsLeaf, g, gLeaf })];
+                assert.deepEqual(steps.map((s) => [s.stage, s.level]),
+                    wanted.map((r) => [r.stage, r.level]));
+                steps.forEach((step, n) => {
+                    const next = steps.slice(n + 1).find((s) => s.stage === step.stage);
+                    assert.ok(step.entry.kind !== "table" || next.table === step.entry.to);
+                    assert.ok(step.stage === "G" || steps[n - 1].to === step.hpa);
+                });
+                assert.equal(steps.at(-1).to, address(about.hpa));
+                assert.match(end, new RegExp(`page of ${size(BigInt(about.bytes))}`));
+            }));
+    const names = VS.flatMap((vs) => G.map((g) => example({ vs, vsLeaf: 0, g, gLeaf: 1 }).name));
+    assert.equal(new Set(names).size, 9);
 });
 
 test("entries are taken apart", () => {

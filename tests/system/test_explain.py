@@ -214,8 +214,11 @@ def test_map_command(tmp_path):
         control = ("--control", machine.control)
 
         def command(*words):
-            return launch("a", *words, *control, command="map")
-        assert command("vs", "--out", kept).status == 0
+            return launch(*words, *control, command="map")
+        assert command("a", "vs", "--out", kept).status == 0
+        assert command("g").out == command("g", "a").out != ""
+        assert_one_line(command("b"), 1, "b isn't the name of a VM; there is a")
+        assert_one_line(command("vs", "a", "0x1000"), 2, "in vs or in g")
         assert command("--since", kept).out == ""
         rows = json.loads(kept.read_text())
         kept.write_text(json.dumps(rows[1:]))

@@ -29,7 +29,7 @@ def explore(machine, *args):
 
 
 @pytest.mark.parametrize("core", (pytest.param((), id="hext"), pytest.param(NO_H, id="depriv")))
-def test_records(tmp_path, core):
+def test_records(tmp_path, monkeypatch, core):
     out = tmp_path / "page.html"
     vms = {"a": good("hog", vcpus=2), "idle": good("hog")}
     with Machine(tmp_path, vms, "--harts", 2, *core, default="a", end="never") as machine:
@@ -44,15 +44,23 @@ def test_records(tmp_path, core):
         assert lines[header]["vm"] == name == "a"
         assert {line["about"]["vcpu"] for line in lines[:header]} == {0, 1}
         assert all("event" in line or "dropped" in line for line in lines[header + 1:])
-        assert f"{header} walks and {len(lines) - header - 1} events in {out}" in run.err
+        events = sum(line.get("event", "enter") != "enter" for line in lines[header + 1:])
+        assert f"{header} walks and {events} events in {out} (an exit and" in run.err
         assert machine.state("a") == "running"
+        machine.disconnect()
+        run = explore(machine, "a", "--seconds", 0.5, "--events", "fault", "--out", out)
+        assert run.status == 0, run
+        assert {line.get("event", "fault") for line in embedded(out)[1]} == {"fault"}
         # Addresses that are named, and no trace; who was paused stays so.
         machine.ask("vm pause a")
         machine.reaches("a", "paused")
         machine.disconnect()
-        run = explore(machine, "a.1", "0x80200000:x", "0x0", "--seconds", 0, "--out", out)
+        monkeypatch.setenv("BROWSER", "false")
+        run = explore(machine, "a.1", "0x80200000:x", "0x0", "--seconds", 0, "--out", out, "--open")
         assert run.status == 0, run
-        assert run.err == f"gnomon explore: 2 walks and 0 events in {out}\n"
+        assert run.err == (f"gnomon explore: 2 walks and 0 events in {out}\n"
+                           "gnomon explore: there is no browser here; open"
+                           f" {out.as_uri()} in one\n")
         name, lines = embedded(out)
         abouts = [line["about"] for line in lines]
         assert name == "a.1" and all(line["ok"] for line in lines)
@@ -72,7 +80,8 @@ def refused(machine, path):
             (("a.9",), 1, r'"a.9" isn\'t a VM\'s name'),
             (("a", "80200000"), 2, r"'80200000': an address is written 0x"),
             (("a", "0x1:rw"), 2, r"'0x1:rw': an address is written 0x"),
-            (("a", "--out", path / "no/page.html", "--seconds", 0), 2, r"No such file")):
+            (("a", "--events", "frob"), 2, r"'frob' is none of exit "),
+            (("a", "--out", path / "no/page.html"), 2, r"/no is no folder")):
         assert_one_line(explore(machine, *args), status, pattern)
 
 

@@ -156,11 +156,31 @@ def test_labs_say_what_is_wrong():
     variant(1, "broken", given.replace("(void)root;", "no such thing"))
     status, _, err = lab(1, "broken")
     assert status == 2 and "it doesn't build" in err
+    variant(1, "library", "#include <stdio.h>\n" + given)
+    status, _, err = lab(1, "library")
+    assert status == 2 and "stdio.h: No such file" in err, err
     variant(1, "endless", given.replace("(void)root;", "for (;;)\n\t\t;"))
     status, out, _ = lab(1, "endless")
     assert status == 1 and "it doesn't end within" in out
-    status, _, err = lab(10)
-    assert status == 2 and "invalid choice" in err
+    for number in (0, 10, "x"):
+        status, _, err = lab(number)
+        assert status == 2 and f"there is no lab {number}; there are 1 to 9" in err
+    status, _, err = lab(1, "missing.c")
+    assert status == 2 and "there is no build/labs/1-sv39/missing.c" in err
+
+
+def test_labs_help_to_look_inside():
+    """What a student's code prints is shown, and where it takes an exception."""
+    given = (LABS / "1-sv39/student.c").read_text()
+    lines = given.replace("(void)root;", 'print("level %d of %lx\\n", 2, va);\n'
+                          "\t*(volatile uint64_t *)(pa | 1ul << 40) = 0;")
+    variant(1, "looks", lines)
+    status, out, err = lab(1, "looks")
+    line = lines[:lines.index("volatile")].count("\n") + 1
+    assert status == 1 and not err, (status, out, err)
+    assert re.search(r"^level 2 of 10[0-9a-f]{8}\n     your code took an exception: scause 7"
+                     rf" \(store access fault\), sepc [0-9a-f]+ \(looks\.c:{line}\), stval 100[0-9a-f]+$",
+                     out, re.MULTILINE), out
 
 
 def test_labs_by_make():
@@ -170,3 +190,6 @@ def test_labs_by_make():
         run = subprocess.run([make, "-s", "lab", "N=3", f"FILE={file}"], cwd=REPO,
                              capture_output=True, timeout=120, env=environment(), check=False)
         assert run.returncode == status, run.stderr
+    run = subprocess.run([make, "-s", "lab"], cwd=REPO, capture_output=True, text=True, timeout=120,
+                         env=environment(), check=False)
+    assert run.returncode == 2 and "usage: make lab N=1" in run.stderr

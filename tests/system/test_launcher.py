@@ -15,8 +15,8 @@ import threading
 import time
 
 import pytest
-from machine import (BUILD, LAUNCHER, QEMU10, REPO, Console, environment, guest_output, launch,
-                     suite, unix)
+from machine import (BAD_FILE, BUILD, LAUNCHER, QEMU10, REPO, Console, assert_one_line, environment,
+                     guest_output, launch, suite, unix)
 
 HELLO = BUILD / "guests/hello.bin"
 
@@ -67,9 +67,43 @@ def test_compare_without():
     assert run.out.splitlines()[0].split() == ["bare", "hext", "lazy", "unsync", "trap"]
 
 
+def test_compare_says_once_what_is_wrong():
+    """A file that runs in no way is no matter of the ways."""
+    assert_one_line(launch("--compare", "--kernel", REPO / "README.md"), BAD_FILE, "is text")
+
+
+def test_compare_is_ended_as_a_whole(tmp_path):
+    """Ctrl-C doesn't end one way and begin the next."""
+    begun, qemu = tmp_path / "begun", tmp_path / "qemu"
+    qemu.write_text(f'#!/bin/sh\n[ "$1" = --version ] || echo >>{begun}\n'
+                    'exec qemu-system-riscv64 "$@"\n')
+    qemu.chmod(0o755)
+    process = subprocess.Popen([LAUNCHER, "run", "--compare", "--kernel", suite("dirty"), "--qemu",
+                                qemu], stderr=subprocess.PIPE, env=environment(), text=True)
+    try:
+        limit = time.monotonic() + 20
+        while not begun.exists():
+            assert time.monotonic() < limit
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=10)
+    finally:
+        process.kill()
+    assert (process.returncode, err) == (130, "gnomon run: ended by SIGINT\n")
+    assert begun.read_text() == "\n"
+
+
 def test_no_command():
     run = plain()
     assert run.returncode == 2 and run.stdout == "" and "COMMAND" in run.stderr
+
+
+def test_policy_without_shadows():
+    """Who asks for a policy where there are no shadow tables is told so."""
+    said = "gnomon: hello: run by hext, without shadow tables: shadow-policy=none has no effect\n"
+    assert said in launch("--guest", "hello", "--shadow-policy", "none").out
+    without = launch("--guest", "hello", "--shadow-policy", "trap", "--cpu", "rv64,h=false")
+    assert without.status == 0 and "has no effect" not in without.out
 
 
 def test_dry_run():

@@ -11,6 +11,7 @@ import re
 import signal
 import subprocess
 
+import pexpect
 import pytest
 from house import COUNTED, Machine, good
 from machine import (BUILD, HEXT, IMAGE, INITRD, LAUNCHER, NO_H, POLICIES, QEMU10, REPO,
@@ -485,6 +486,25 @@ def test_stopped_by_a_signal(how, tmp_path):
         assert process.returncode == 0 and sums(err)
         check_chrome(path)
         assert machine.ask("trace a")["state"] == "off"
+        machine.quit()
+
+
+@pytest.mark.parametrize("words,told", (
+    (("trace", "--out", "/dev/null"), "gnomon trace: a is recorded until Ctrl-C"),
+    (("step", "--events", "evict"), "gnomon step: a runs, and none of these events came yet"),
+), ids=lambda words: words[0] if isinstance(words, tuple) else "")
+def test_terminal_is_told(words, told, tmp_path):
+    """Where nothing is to be seen one knows what is waited for, and how it ends."""
+    with Machine(tmp_path, {"a": good("hog")}, "--harts", 1) as machine:
+        machine.until(lambda: machine.state("a") == "running")
+        machine.disconnect()
+        child = pexpect.spawn(str(LAUNCHER), [*words, "--control", str(machine.control)],
+                              encoding="utf-8", timeout=20, env=environment())
+        child.expect_exact(told)
+        child.sendintr()
+        child.expect(pexpect.EOF)
+        child.close()
+        assert child.exitstatus == 0
         machine.quit()
 
 

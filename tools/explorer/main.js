@@ -2,7 +2,9 @@
 // Read next: reader.js (files), walk.js (steps), view_*.js (pictures).
 
 import { el, options } from "./dom.js";
+import { example } from "./example.js";
 import { count } from "./numbers.js";
+import { modeName } from "./paging.js";
 import { read } from "./reader.js";
 import { ShadowView } from "./view_shadow.js";
 import { drawCost } from "./view_cost.js";
@@ -127,7 +129,17 @@ function drawViewCost() {
     $("cost-body").replaceChildren(drawCost(now, state.pair, (pair) => {
         state.pair = pair;
         drawViewCost();
-    }));
+    }, showExample));
+}
+
+/** Beside what is open; one that is there already is shown again. */
+function showExample(how) {
+    const made = example(how);
+    const at = state.walks.findIndex((w) => w.name === made.name);
+    if (at < 0)
+        state.walks.push({ ...makeWalk(made), name: made.name });
+    chooseWalk(at < 0 ? state.walks.length - 1 : at);
+    show("walk");
 }
 
 /** What both views of traces have: which trace; the view is made anew where that changes. */
@@ -137,9 +149,9 @@ function drawTraceView(name, View, mount) {
     $(`${name}-body`).hidden = !trace;
     if (!trace)
         return;
-    options($(`${name}-trace`), state.traces.map(({ header, events }) =>
+    options($(`${name}-trace`), state.traces.map(({ header, told }) =>
         [header.vm, header.backend, header.policy].filter(Boolean).join(", ") + ": " +
-        count(events.length, "event")), state.trace);
+        count(told, "event")), state.trace);
     if (state[name]?.trace === trace)
         return;
     state[name] = new View(trace);
@@ -189,7 +201,7 @@ function take(files) {
     stop();
     Object.assign(state, { walks: found.walks, traces: found.traces, walk: 0, step: 0, trace: 0,
         pair: null, shadow: null, timeline: null });
-    const events = found.traces.reduce((sum, t) => sum + t.events.length, 0);
+    const events = found.traces.reduce((sum, t) => sum + t.told, 0);
     say([`Opened ${files.map(([name]) => name).join(", ")}: ` +
         `${count(found.walks.length, "walk")}, ${count(events, "event")}.`,
         ...found.notes].join(" "), found.notes.length ? "warning" : "note");
@@ -283,6 +295,9 @@ function start() {
             state.trace = Number(event.target.value);
             draw();
         });
+    for (const [vs, g] of [["sv39", "sv39x4"], ["sv48", "sv48x4"], ["sv57", "sv57x4"]])
+        $("walk-examples").append(el("button", { onclick: () => showExample({ vs, vsLeaf: 0, g,
+            gLeaf: 0 }) }, `${modeName(vs)} over ${modeName(g)}`), " ");
     $("player").replaceWith(player(walkPlace, chooseStep, () => STEP_MS));
     document.addEventListener("keydown", key);
     addEventListener("resize", () => state.view === "walk" && walk() && drawBothTrees());

@@ -26,6 +26,15 @@ const BITS = [
     { letter: "d", bit: 7, name: "dirty" },
 ];
 
+/** Exceptions that a translation, or what is behind it, ends in. */
+const CAUSES = {
+    1: "instruction access fault", 5: "load access fault", 7: "store access fault",
+    12: "instruction page fault", 13: "load page fault", 15: "store page fault",
+    20: "instruction guest page fault", 21: "load guest page fault", 23: "store guest page fault",
+};
+export const causeText = (cause) =>
+    Object.hasOwn(CAUSES, cause) ? `${cause} (${CAUSES[cause]})` : `${cause}`;
+
 const PBMT = ["", "non-cacheable", "I/O", "reserved"];
 
 /**

@@ -117,6 +117,7 @@ function settle(trace) {
             event.until = trace.events[n + 1]?.time ?? event.time;
     });
     pairExits(trace);
+    trace.told = trace.events.filter((event) => event.event !== "drop").length;
     // Where the ring lost events the file says so; the header's sum may know of more.
     trace.lost = Math.max(trace.lost, trace.header.dropped || 0);
 }

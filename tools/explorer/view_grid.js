@@ -93,5 +93,6 @@ export function drawGrid(walk, at, choose) {
             ...walk.steps.map((step) => cell(step, g, at, choose)), result(walk, at, g)),
         el("figcaption", {}, "Each row finds one entry of the VS-stage, the last one the page; " +
             "the G-stage's references, level by level (G 2, G 1, ...), lead to it. Round: a " +
-            "leaf. Dashed: not needed here. In brackets: the index in the table."));
+            "leaf. Empty: not needed here, or not reached. ✗: it ends here. In brackets: the " +
+            "index in the table."));
 }

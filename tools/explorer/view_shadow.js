@@ -79,11 +79,15 @@ function said(event, view) {
 
 const TITLES = {
     shadow: "The shadow tables, by guest virtual address, as they are filled and taken back. Each " +
-        "frame is a table of 512 places, made of one of the guest's tables. What was there " +
-        "before the trace began isn't known.",
+        "frame is a table of 512 places, made of one of the guest's tables; where none is named " +
+        "it stands above the guest's root, or for a part of a large page. What was there before " +
+        "the trace began isn't known.",
     G: "The G-stage's tables, by guest physical address, as they are filled. Each frame is a table " +
         "of 512 places. What was there before the trace began isn't known.",
 };
+
+const NOTHING = "No entry was made while this was traced: the guest touched nothing new. Let it work " +
+    "meanwhile, or reset it (vm reset), to see its tables from the first entry on.";
 
 /** The view keeps its replay between drawings: going on is cheaper than beginning again. */
 export class ShadowView {
@@ -109,7 +113,7 @@ export class ShadowView {
     /** Make the frame, once; refresh() fills it, so that the slider keeps its focus. */
     mount(root, player) {
         if (!this.total) {
-            root.replaceChildren(el("p", { class: "note" }, "This trace has no fills."));
+            root.replaceChildren(el("p", { class: "note" }, NOTHING));
             return;
         }
         const go = (n) => { this.move(n); this.refresh(); };

@@ -2,6 +2,7 @@
 
 import { el } from "./dom.js";
 import { hex, size } from "./numbers.js";
+import { causeText } from "./paging.js";
 
 const pair = (name, value) => [el("dt", {}, name), el("dd", {}, value)];
 
@@ -65,7 +66,7 @@ export function drawAbout(walk) {
                 `SUM ${YES[!!a.sum]}, MXR ${YES[!!a.mxr]}`),
             ...(a.satp ? pair("satp", a.satp) : []),
             ...(a.works || a.cause === null || a.cause === undefined ? []
-                : pair("cause", `${a.cause}`)),
+                : pair("cause", causeText(a.cause))),
             ...(a.sets_accessed ? pair("sets", "A, or D, in the VS-stage leaf") : []),
             ...(shadow ? pair("shadow", shadow) : []),
             ...(a.hardware ? pair("hardware", a.hardware) : [])));

@@ -8,6 +8,7 @@ import { el } from "./dom.js";
 import { bins, duration, filtered, firstFrom, kindOf, kindsOf, union,
     vcpusOf } from "./lanes.js";
 import { count } from "./numbers.js";
+import { causeText } from "./paging.js";
 import { drawShape, hatch } from "./shapes.js";
 
 const LANE = 30, LEFT = 84, TOP = 24, SINGLE_MAX = 2, ROWS = 40;
@@ -57,10 +58,10 @@ export class TimelineView {
     }
 
     lost() {
-        const { lost } = this.trace;
+        const { lost, told } = this.trace;
         return el("p", { class: lost ? "warning" : "note" }, lost
             ? `⚠ ${count(lost, "event")} of this trace were lost: hatched where it is known.`
-            : `${count(this.trace.events.length, "event")}, none lost.`);
+            : `${count(told, "event")}, none lost.`);
     }
 
     filters() {
@@ -302,7 +303,8 @@ function facts(event, timebase) {
     if (event.event === "drop")
         return `✗ ${count(event.dropped, "event")} lost`;
     const told = Object.entries(event).filter(([name, value]) => !COMMON.has(name) &&
-        value !== null).map(([name, value]) => `${name} ${value}`);
+        value !== null).map(([name, value]) =>
+        `${name} ${name === "cause" && event.event === "fault" ? causeText(value) : value}`);
     if (event.lasted !== undefined)
         told.push(`lasted ${duration(event.lasted, timebase)}`);
     return told.join(", ");

@@ -83,5 +83,8 @@ function drawTree(stage, walks, { walk, at, choose, width }) {
 /** width: pixels that there are for each tree. */
 export function drawTrees(walks, walk, at, choose, width) {
     const look = { walk, at, choose, width: Math.max(280, width) };
-    return ["VS", "G"].map((stage) => drawTree(stage, walks, look));
+    return [...["VS", "G"].map((stage) => drawTree(stage, walks, look)),
+        el("p", { class: "note" }, "[index] → a table, ● a page, ✗ a fault. Bold: what this " +
+            "walk has read so far; the rest is from the other walks of this file. Strip: which " +
+            "of the table's entries are known.")];
 }

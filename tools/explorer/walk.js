@@ -80,7 +80,8 @@ export function makeWalk({ result, about }) {
         s.stage === stage && s.entry.kind === "leaf" && (stage === "VS" || s.row === "page"));
     return {
         about, steps, end: outcome(about),
-        name: `${about.vm}.${about.vcpu ?? 0} ${about.gva} ${about.access ?? ""}`.trim(),
+        name: `${about.vm}.${about.vcpu ?? 0} ${about.gva} ${about.access ?? ""}`.trim() +
+            (about.works ? "" : " ✗"),
         modes: `${modeName(about.vs_mode)} over ${modeName(about.g_mode)}`,
         vsLevels: VS_MODES[about.vs_mode], gLevels: G_MODES[about.g_mode],
         vsLeaf: about.vs_mode === "bare" ? 0 : leaf("VS")?.level ?? null,

@@ -16,6 +16,8 @@ EMBEDDED_REFUSES = ("vm", "kernel", "initrd", "vcpus", "memory", "gstage_mode", 
                     "sbi_mask", "weight", "affinity")
 DEVICES = ("disk", "net", "forward", "port")
 VM_OPTIONS = EMBEDDED_REFUSES[1:] + tuple(map(attribute, CHOICES))
+ONE_GUEST = ("name a --kernel (that of an embedded one is build/guests/NAME.elf), or a description"
+             " and --guest")
 
 
 def option(name):

@@ -14,8 +14,9 @@ import subprocess
 import sys
 import tempfile
 
-from launcher.choice import choose_vms, option, starting_vms
+from launcher.choice import ONE_GUEST, choose_vms, option, starting_vms
 from launcher.common import BUILD, OK, Failure
+from launcher.kernels import check_fit
 from launcher.process import run_machine
 
 LOADED_AT = 0x80200000    # where QEMU puts what firmware starts
@@ -34,6 +35,7 @@ ROWS = {
     "references": r"shadow references (\d+)",
 }
 INSTRUCTIONS = "instructions"
+SIGNALLED = 128     # from here on a status says that all is to end
 REFUSED = ("bare", "backend", "shadow_policy", "log", "gdb", "dry_run")
 
 
@@ -84,6 +86,12 @@ def ways_of(vm):
     return [way for way in WAYS if way != "none" or not vm.initrd]
 
 
+def progress(text):
+    """On a terminal: what is under way, in place of what was said of the one before."""
+    if sys.stderr.isatty():
+        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+
+
 def command_compare(args, machine):
     """machine(args, found, work, stack): QEMU's command line for what these options describe."""
     for name in REFUSED:
@@ -91,18 +99,24 @@ def command_compare(args, machine):
             raise Failure(2, f"{option(name)} has no place beside --compare")
     vms = starting_vms(choose_vms(args))
     if len(vms) != 1:
-        raise Failure(2, "--compare runs one guest: name a --kernel, or a description and --guest")
+        raise Failure(2, f"--compare runs one guest: {ONE_GUEST}")
+    check_fit(vms[0])
     counter, columns = plugin(args.qemu), {}
     for way in ways_of(vms[0]):
+        progress(f"running it: {way} ...")
         try:
             columns[way] = measure(args, way, machine, counter)
         except Failure as failure:
+            progress("")
+            if failure.status > SIGNALLED:
+                raise
             print(f"gnomon run: {way}: {failure}", file=sys.stderr)
             columns[way] = None
+    progress("")
     print(f"{'':20}" + "".join(f"{way:>13}" for way in columns))
     for row in (*ROWS, INSTRUCTIONS):
         cells = ((column or {}).get(row) for column in columns.values())
         print(f"{row:20}" + "".join(f"{'-' if cell is None else cell:>13}" for cell in cells))
     if all(column is None for column in columns.values()):
-        raise Failure(1, "it came to its end in no way")
+        raise Failure(1, "in none of these ways did it come to its end")
     return OK

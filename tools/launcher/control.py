@@ -134,6 +134,19 @@ def answered(path, line, limit):
     return told
 
 
+def choose_vm(path, words, limit):
+    """The guest's name, and .N of a vcpu if one was named; and the words that come after."""
+    names = [row["name"] for row in answered(path, "vm list", limit)["result"]]
+    if words and not words[0].lower().startswith("0x"):
+        name = words[0].partition(".")[0]
+        if name not in names:
+            raise Failure(1, f"{name} isn't the name of a VM; there is {', '.join(names)}")
+        return words[0], words[1:]
+    if len(names) != 1:
+        raise Failure(2, f"say which VM: {', '.join(names) or 'there is none'}")
+    return names[0], words
+
+
 def command_ctl(args):
     line = " ".join(args.words)
     if not line.isprintable():

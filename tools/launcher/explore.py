@@ -17,8 +17,8 @@ import time
 import webbrowser
 
 from launcher.common import BUILD, OK, Failure, bad_file
-from launcher.control import answered, find_machine
-from launcher.tracing import command_trace
+from launcher.control import answered, choose_vm, find_machine
+from launcher.tracing import check_events, command_trace
 
 PAGE = BUILD / "explorer.html"
 PAUSE = 0.02    # between two looks
@@ -34,19 +34,6 @@ def address(word):
     if not match:
         raise Failure(2, f"{word!r}: an address is written 0x..., or 0x...:r, :w or :x")
     return match[1], match[2] or "r"
-
-
-def choose_vm(path, words, limit):
-    """The guest's name, and .N of a vcpu if one was named; and the addresses that come after."""
-    names = [row["name"] for row in answered(path, "vm list", limit)["result"]]
-    if words and not words[0].lower().startswith("0x"):
-        name = words[0].partition(".")[0]
-        if name not in names:
-            raise Failure(1, f"{name} isn't the name of a VM; there is {', '.join(names)}")
-        return words[0], words[1:]
-    if len(names) != 1:
-        raise Failure(2, f"say which VM: {', '.join(names) or 'there is none'}")
-    return names[0], words
 
 
 def state(path, name, limit):
@@ -90,15 +77,20 @@ def walks(path, wanted, limit):
         yield json.dumps({key: told[key] for key in ("ok", "result", "about")})
 
 
-def record_trace(path, vm, seconds):
+def record_trace(path, vm, seconds, events):
     """The lines of a trace of so many seconds, or none."""
     if not seconds:
         return []
     with tempfile.TemporaryDirectory(prefix="gnomon-") as work:
         out = pathlib.Path(work) / "trace"
-        command_trace(argparse.Namespace(vm=vm.partition(".")[0], events=None, seconds=seconds,
+        command_trace(argparse.Namespace(vm=vm.partition(".")[0], events=events, seconds=seconds,
                                          out=str(out), format="jsonl", control=path))
         return out.read_text(encoding="utf-8").splitlines()
+
+
+def events_of(lines):
+    """How many events the page will show; an exit and its return are one there."""
+    return sum(json.loads(line).get("event", "enter") != "enter" for line in lines)
 
 
 def embed(page, name, lines):
@@ -117,23 +109,31 @@ def read_page():
         raise bad_file(f"{PAGE}: {error.strerror}: run make build/explorer.html") from None
 
 
+def browse(out):
+    if not webbrowser.open(out.resolve().as_uri()):
+        print(f"gnomon explore: there is no browser here; open {out.resolve().as_uri()} in one",
+              file=sys.stderr)
+
+
 def command_explore(args):
+    check_events(args.events)
     page = read_page()
     path = args.control or find_machine()
     vm, words = choose_vm(path, args.words, args.timeout)
     wanted = [(vm, *address(word)) for word in words]
+    out = pathlib.Path(args.out or f"explore-{re.sub(r'[^a-zA-Z0-9_.-]', '_', vm)}.html")
+    if not out.parent.is_dir():
+        raise Failure(2, f"{out}: {out.parent} is no folder")
     with paused(path, vm.partition(".")[0], args.timeout):
         wanted = wanted or dict.fromkeys(used(path, vm, args.timeout))
         lines = list(walks(path, wanted, args.timeout))
-    count = len(lines)
-    lines += record_trace(path, vm, args.seconds)
-    out = pathlib.Path(args.out or f"explore-{re.sub(r'[^a-zA-Z0-9_.-]', '_', vm)}.html")
+    trace = record_trace(path, vm, args.seconds, args.events)
     try:
-        out.write_text(embed(page, vm, lines), encoding="utf-8")
+        out.write_text(embed(page, vm, lines + trace), encoding="utf-8")
     except OSError as error:
         raise Failure(2, f"{out}: {error.strerror}") from None
-    print(f"gnomon explore: {count} walks and {max(0, len(lines) - count - 1)} events in {out}",
-          file=sys.stderr)
+    print(f"gnomon explore: {len(lines)} walks and {events_of(trace)} events in {out}"
+          + (" (an exit and its return are one)" if args.seconds else ""), file=sys.stderr)
     if args.open:
-        webbrowser.open(out.resolve().as_uri())
+        browse(out)
     return OK

@@ -9,14 +9,27 @@ import json
 import sys
 
 from launcher.common import OK, Failure, bad_file
-from launcher.control import answered, find_machine, shown
+from launcher.control import answered, choose_vm, find_machine, shown
 
 PIECES_MOST = 2000  # a guest can make its tables lead on forever
+STAGES = ("vs", "g")
+
+
+def choose(path, args):
+    """The monitor's command: the guest and the stage stand in either order, and one may lack."""
+    words = list(args.words)
+    stage = next((word for word in reversed(words) if word in STAGES), None)
+    if stage:
+        words.remove(stage)
+    vm, rest = choose_vm(path, words, args.timeout)
+    if rest:
+        raise Failure(2, f"{rest[0]!r}: what is mapped is asked of one VM[.N], in vs or in g")
+    return f"map {stage or STAGES[0]} {vm}"
 
 
 def read_map(path, args):
     """The rows of a whole map; the monitor tells it in pieces."""
-    words = f"map {args.stage} {args.vm}"
+    words = choose(path, args)
     rows, start = [], ""
     for _ in range(PIECES_MOST):
         told = answered(path, f"{words} {start}".strip(), args.timeout)

@@ -181,8 +181,9 @@ def add_machine_options(parser):
     machine.add_argument("--bare", action="store_true",
                          help="run the guest's files without Gnomon, to compare")
     machine.add_argument("--compare", action="store_true",
-                         help="run them in each way there is, one after the other, counting"
-                              " instructions as time, and show what each took, as a table")
+                         help="run them, which must come to an end by themselves, in each way there"
+                              " is, one after the other, counting instructions as time, and show"
+                              " what each took, as a table")
     running = parser.add_argument_group("the run")
     running.add_argument("--timeout", type=positive(float), metavar="S",
                          help="end the machine after S seconds, with status 124")

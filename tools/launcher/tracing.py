@@ -7,6 +7,7 @@ Read next: tracefile.py (the formats), docs/trace.md.
 
 import contextlib
 import json
+import math
 import signal
 import sys
 import time
@@ -16,6 +17,7 @@ from launcher.control import ask, find_machine, printable
 from launcher.tracefile import EVENTS, FORMATS, Text
 
 PAUSE = 0.05    # between two looks, where there was nothing new
+PATIENCE = 2    # seconds until who waits for an event is told that he does
 LIMIT = 30      # seconds for an answer: a busy machine may take long
 
 
@@ -62,6 +64,12 @@ class Stop:
 
     def want(self, *_):
         self.wanted = True
+
+
+def hint(text):
+    """Who sits at a terminal where nothing comes knows what is waited for."""
+    if sys.stderr.isatty():
+        print(f"gnomon {text}", file=sys.stderr)
 
 
 def choose_vm(session, name):
@@ -137,7 +145,11 @@ def check_events(words):
 
 def wait_for_stop(session, vm, stop):
     """Until an event has paused @vm; return its number, None where @stop came first."""
+    patient_until = time.monotonic() + PATIENCE
     while not stop.wanted:
+        if time.monotonic() > patient_until:
+            hint(f"step: {vm} runs, and none of these events came yet; Ctrl-C ends the wait")
+            patient_until = math.inf
         by = session.ask(f"trace {vm}")["paused_by"]
         state = next(row["state"] for row in session.ask("vm list") if row["name"] == vm)
         if by is not None and state == "paused":
@@ -179,6 +191,9 @@ def command_trace(args):
     except MachineEnded:
         raise Failure(1, f"{session.path}: the machine ended before it answered") from None
     with open_out(args.out) as out:
+        if args.out:
+            hint(f"trace: {vm} is recorded "
+                 + (f"for {args.seconds:g} s" if args.seconds else "until Ctrl-C"))
         to = FORMATS[args.format](out, about)
         try:
             events, lost, still_there = record(session, vm, to, args.seconds, stop)
