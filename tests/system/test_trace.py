@@ -320,6 +320,8 @@ def test_steps(backend, args, tmp_path):
         machine.disconnect()
         done = launch("--control", machine.control, "a", "--events", "evict", command="step")
         assert_one_line(done, 1, "a is (stopped|ending): none of these events came")
+        machine.until(lambda: machine.state("a") == "stopped")
+        assert machine.ask("trace a")["stepping"] is False
         assert "Hand and hardware agree." in machine.said("a")
         machine.quit()
 
