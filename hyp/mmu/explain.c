@@ -87,7 +87,7 @@ static enum explain_why g_stage(struct query *q, gpa_t at, bool is_table, enum a
 	}
 }
 
-/* Steps 6 and 7, where permit() says no. */
+/* Steps 6 and 8, where permit() says no. */
 static enum explain_why vs_rights(pte_t e, const struct query *q)
 {
 	static const enum explain_why lacks[] = {
@@ -107,15 +107,17 @@ static enum explain_why vs_rights(pte_t e, const struct query *q)
 	return lacks[q->want];
 }
 
-/* Step 8. The update is a store of its own to where the G-stage has just led. */
+/* Step 9. The update is a store of its own to where the G-stage has just led. */
 static enum explain_why accessed(pte_t e, struct query *q)
 {
 	if (!vsstage_lacks_accessed(e, q->want))
 		return EXPLAIN_WORKS;
 	if (!q->r->adue)
 		return e & PTE_A ? EXPLAIN_NO_D : EXPLAIN_NO_A;
+	if (g_rights(q->g_leaf, ACCESS_STORE) != EXPLAIN_WORKS)
+		return EXPLAIN_G_NO_UPDATE;
 	q->e->sets_accessed = true;
-	return g_rights(q->g_leaf, ACCESS_STORE);
+	return EXPLAIN_WORKS;
 }
 
 /* A leaf of the guest's at @level: on to the page. */
@@ -232,6 +234,10 @@ static const struct {
 						   "copy at the first store." },
 	[EXPLAIN_G_NO_EXECUTE] = { GUEST_PAGE_FAULT, "The G-stage leaf lacks X: VS-stage fetch "
 						     "permission is not enough." },
+	[EXPLAIN_G_NO_UPDATE] = { GUEST_PAGE_FAULT, "A or D is to be set in the VS-stage leaf, and "
+						    "the G-stage leaf of the page that it lies in "
+						    "lacks W: a table in the bundle's bytes, of "
+						    "which Gnomon gives the guest its own copy." },
 };
 
 static const char *const flaws[VSSTAGE_FLAWS] = {

@@ -4,7 +4,7 @@
  *
  * Invariant: an entry is read once, checked, used; what the guest writes meanwhile doesn't matter. What
  * it gives back meanwhile, it gives back after the walk (gs->lock).
- * Next to read: permit.h, the rules of step 6 and 7; then g-stage/, where the gpa goes.
+ * Next to read: permit.h, the rules of step 6 and 8; then g-stage/, where the gpa goes.
  */
 #include "hyp/vs-stage/walk.h"
 
@@ -86,7 +86,7 @@ gpa_t vsstage_leaf_address(pte_t e, unsigned level, gva_t at)
 	return gpa(align_down(pte_address(e), span) | (at.v & (span - 1)));
 }
 
-/* Step 8. */
+/* Step 9. */
 bool vsstage_set_accessed(pte_t *at, pte_t seen, enum access want)
 {
 	pte_t wanted = seen | PTE_A | (want == ACCESS_STORE ? PTE_D : 0);

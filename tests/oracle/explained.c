@@ -60,7 +60,9 @@ static bool is_same_guest_fault(const struct world *w, const struct explanation 
 		return !is_ram && !o->implicit && !is_device;
 	if (e->why == EXPLAIN_DEVICE || e->why == EXPLAIN_DEVICE_FETCH)
 		return !is_ram && !o->implicit && is_device;
-	return e->why == EXPLAIN_G_NO_WRITE && is_ram && o->why == WHY_RIGHTS;
+	if (e->why == EXPLAIN_G_NO_UPDATE)
+		return is_ram && o->implicit_store && o->why == WHY_RIGHTS && !e->sets_accessed;
+	return e->why == EXPLAIN_G_NO_WRITE && is_ram && !o->implicit && o->why == WHY_RIGHTS;
 }
 
 static bool is_same_end(const struct world *w, const struct explanation *e,
