@@ -92,6 +92,19 @@ static const char *compare_references(const struct explanation *e, const struct 
 	return NULL;
 }
 
+unsigned guest_references(struct gstage *gs, const struct regime *r, gva_t at, enum access want,
+			  struct explain_ref to[PT_MAX_LEVELS])
+{
+	struct explanation e;
+	unsigned n = 0;
+
+	explain(gs, r, at, want, &e);
+	for (unsigned i = 0; i < e.n; i++)
+		if (e.ref[i].stage == EXPLAIN_VS)
+			to[n++] = e.ref[i];
+	return n;
+}
+
 const char *compare_explanation(struct world *w, const struct oracle_machine *m, uint64_t va,
 				enum oracle_access access, struct coverage *c)
 {
