@@ -159,6 +159,13 @@ static inline bool trace_wants(enum trace_kind kind)
 	return __builtin_expect(t != NULL, 0) && (trace_watched(t) >> kind & 1) != 0;
 }
 
+/* The same of what is about @memory: a hart serves others than its vcpu's VM, too (a packet arrives,
+ * a disk answers, a VM is started), and that is none of the vcpu's affair. */
+static inline bool trace_wants_of(const struct gstage *memory, enum trace_kind kind)
+{
+	return trace_wants(kind) && this_hart()->traced_memory == memory;
+}
+
 /* Where trace_wants() said so: an event of this hart's vcpu, now, with @n of @values. */
 void trace_add(enum trace_kind kind, enum trace_why why, const struct trace_value *values,
 	       unsigned n);

@@ -389,7 +389,7 @@ void shadow_lift(struct shadow_state *st, gpa_t at)
 	shadow_set_special(st, at, false);
 	st->shadow->links_seq++; /* the memo doesn't know them */
 	st->shadow->stats.unshadows++;
-	if (trace_wants(TRACE_UNSHADOW))
+	if (trace_wants_of(st->gs, TRACE_UNSHADOW))
 		tell_unshadow(at, TRACE_STORED);
 }
 
