@@ -224,8 +224,8 @@ static const struct {
 					       " out." },
 	[EXPLAIN_DEVICE_FETCH] = { ACCESS_FAULT, "Devices hold no instructions." },
 	[EXPLAIN_G_NOTHING] = { GUEST_PAGE_FAULT, "V = 0 in the G-stage: RAM that the guest never "
-						  "touched; Gnomon maps it at the first"
-						  " touch." },
+						  "touched, or has given back; Gnomon maps it at "
+						  "the next touch." },
 	[EXPLAIN_G_NO_READ] = { GUEST_PAGE_FAULT, "The G-stage leaf lacks R: VS-stage permission "
 						  "to load is not enough." },
 	[EXPLAIN_G_NO_WRITE] = { GUEST_PAGE_FAULT, "The G-stage leaf lacks W: VS-stage permission "

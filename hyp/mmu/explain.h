@@ -46,7 +46,7 @@ enum explain_why {
 	EXPLAIN_OUTSIDE,       /* nor is what it looks for, nor a device there */
 	EXPLAIN_DEVICE,
 	EXPLAIN_DEVICE_FETCH,
-	EXPLAIN_G_NOTHING,  /* V = 0 in the G-stage: never touched */
+	EXPLAIN_G_NOTHING,  /* V = 0 in the G-stage: never touched, or given back */
 	EXPLAIN_G_NO_WRITE, /* no W there: a bundle's page, before its first write */
 	EXPLAIN_G_NO_READ,
 	EXPLAIN_G_NO_EXECUTE,
