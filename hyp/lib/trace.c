@@ -125,7 +125,7 @@ void trace_stopped(struct trace *t, uint64_t by)
 	atomic_store(&t->stopped_by, by + 1);
 }
 
-void trace_end_step(struct trace *t)
+void trace_end(struct trace *t)
 {
 	if (!t)
 		return;

@@ -178,8 +178,8 @@ void trace_stop(enum trace_why why, const struct trace_value *values, unsigned n
 bool trace_take_stop(struct trace *t, uint64_t *by);
 void trace_stopped(struct trace *t, uint64_t by);
 
-/* No step is waited for any more; nor is the VM, which has ended, to be paused. NULL: never traced. */
-void trace_end_step(struct trace *t);
+/* The VM has ended: it is neither stepped nor to be paused any more. NULL: never traced. */
+void trace_end(struct trace *t);
 
 /* For the monitor: one more break, or none any more. Returns false where there is no room. */
 bool trace_add_break(struct trace *t, bool is_table, uint64_t at);

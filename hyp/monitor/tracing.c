@@ -68,7 +68,7 @@ static void switch_trace(const struct arguments *args, struct answer *a)
 	if (e || !t)
 		return;
 	if (!on)
-		trace_end_step(t);
+		atomic_store(&t->stops, 0);
 	atomic_store(&t->kinds, !on ? 0 : args->events ? args->events : TRACE_ALL);
 	watch_all(args->vm);
 }
@@ -324,7 +324,7 @@ static void step(const struct arguments *args, struct answer *a)
 		watch_all(vm);
 		e = go_on(vm);
 		if (e)
-			trace_end_step(t);
+			atomic_store(&t->stops, 0);
 	}
 	if (e)
 		refuse(vm, e, a);

@@ -632,7 +632,7 @@ static void end_locked(struct vm *vm)
 		vm->status = EXIT_BAD_INPUT;
 		note_end(vm);
 	}
-	trace_end_step(atomic_load(&vm->vcpus[0]->trace));
+	trace_end(atomic_load(&vm->vcpus[0]->trace));
 	goes_on = !all_have_ended() || bundle->never_ends;
 	tell_end(vm, goes_on);
 	if (goes_on)

@@ -266,9 +266,9 @@ static void steps(void **state)
 	/* What was asked of a VM that has ended, or has met it just before, isn't the next one's. */
 	t->stops = 1u << TRACE_FENCE;
 	t->hit = 5;
-	trace_end_step(t);
+	trace_end(t);
 	assert_false(is_stopped() || trace_is_on(t));
-	trace_end_step(NULL);
+	trace_end(NULL);
 }
 
 /* A page that satp, or a pointer that was stored, makes a table; once each. */
