@@ -57,6 +57,9 @@ def check_event(event):
             assert isinstance(value, int), event
         elif key not in STRINGS:
             assert re.fullmatch(r"0x[0-9a-f]+", value), event
+    if kind == "fence":
+        assert ("bytes" in event) <= ("at" in event), event
+        assert event.get("bytes") != hex((1 << 64) - 1) and event.get("asid", 0) < 1 << 16, event
     if kind in WHYS and "why" in event:
         assert event["why"] in WHYS[kind], event
 
@@ -286,6 +289,22 @@ def test_suites_while_traced(name, args, backend, tmp_path):
         machine.quit()
     known = KNOWN if backend == "depriv" else set()
     assert set(failed(said)) <= known and re.search(r"^1\.\.\d+$", said, re.MULTILINE), said[-2000:]
+
+
+def test_remote_fences(tmp_path):
+    """What calls fence is told as what instructions do: all addresses, or all spaces, are no member."""
+    vms = {"a": {"kernel": suite("harts"), "vcpus": 2, "memory": 64 << 20}, "busy": good("hog")}
+    with Machine(tmp_path, vms, "--harts", 2, end="never", default="busy", limit=100) as machine:
+        machine.ask("vm create a")
+        machine.ask("trace a on fence")
+        machine.ask("vm start a")
+        machine.reaches("a", "stopped")
+        seen = [event for event in read_all(machine) if "event" in event]
+        machine.quit()
+    for event in seen:
+        check_event(event)
+    shapes = {("at" in event, "asid" in event) for event in seen if event.get("why") == "sbi"}
+    assert len(shapes) == 4, shapes
 
 
 # --- step by step ---
