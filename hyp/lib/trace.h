@@ -159,8 +159,8 @@ static inline bool trace_wants(enum trace_kind kind)
 	return __builtin_expect(t != NULL, 0) && (trace_watched(t) >> kind & 1) != 0;
 }
 
-/* The same of what is about @memory: a hart serves others than its vcpu's VM, too (a packet arrives,
- * a disk answers, a VM is started), and that is none of the vcpu's affair. */
+/* The same of what is about @memory: a hart serves others than its vcpu's VM, too (a packet
+ * arrives, a disk answers, a VM is started), and that is none of the vcpu's affair. */
 static inline bool trace_wants_of(const struct gstage *memory, enum trace_kind kind)
 {
 	return trace_wants(kind) && this_hart()->traced_memory == memory;
@@ -173,8 +173,8 @@ void trace_add(enum trace_kind kind, enum trace_why why, const struct trace_valu
 /* A TRACE_BREAK of this hart's vcpu, for which its VM is to be paused. */
 void trace_stop(enum trace_why why, const struct trace_value *values, unsigned n);
 
-/* Whether the VM of this hart's vcpu is to be paused, and *@by, the number of the event for which; it
- * is told once. trace_stopped(): it was. */
+/* Whether the VM of this hart's vcpu is to be paused, and *@by, the number of the event for which;
+ * it is told once. trace_stopped(): it was. */
 bool trace_take_stop(struct trace *t, uint64_t *by);
 void trace_stopped(struct trace *t, uint64_t by);
 

@@ -156,7 +156,7 @@ static void cut_to_owner(const struct gstage *gs, struct range *piece)
 	}
 }
 
-/* One entry for @at: a leaf into *@piece; false: nothing, and *@piece is what the entry stands for. */
+/* One entry for @at: a leaf into *@piece. false: none, and *@piece is what the entry stands for. */
 static bool look(struct gstage *gs, const struct regime *r, const struct pt_mode *mode, uint64_t at,
 		 struct range *piece)
 {

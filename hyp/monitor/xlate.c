@@ -102,7 +102,7 @@ static void add_rights(const struct explanation *e, const struct explain_ref *re
 	f->is_known |= ref->stage == EXPLAIN_VS || is_last_g;
 }
 
-/* A leaf's page begins where its address 0 is: in one of 64 KiB the PPN's low bits say only that. */
+/* A leaf's page begins where its address 0 is: of 64 KiB the PPN's low bits say only that. */
 static uint64_t leads_to(const struct explanation *e, const struct explain_ref *ref)
 {
 	if (!pte_is_leaf(ref->pte) || is_flawed(e, ref))
@@ -167,8 +167,7 @@ static const char *const access_names[] = {
 /* Policy none: an instruction is executed from a page of Gnomon's. */
 static bool is_step_page(const struct shadow_seen *s, const struct explanation *e)
 {
-	return e->why != EXPLAIN_WORKS ||
-	       pte_address(s->entry) != align_down(e->hpa.v, PAGE_SIZE);
+	return e->why != EXPLAIN_WORKS || pte_address(s->entry) != align_down(e->hpa.v, PAGE_SIZE);
 }
 
 /* Why the shadow has what it has for the access that was explained. */

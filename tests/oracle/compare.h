@@ -32,7 +32,8 @@ struct coverage {
 const char *compare_explanation(struct world *w, const struct oracle_machine *m, uint64_t va,
 				enum oracle_access access, struct coverage *c);
 
-/* The guest's own entries on the way of an access, into @to. Returns how many. Nothing is changed. */
+/* The guest's own entries on the way of an access, into @to. Returns how many. Nothing is changed.
+ */
 unsigned guest_references(struct gstage *gs, const struct regime *r, gva_t at, enum access want,
 			  struct explain_ref to[PT_MAX_LEVELS]);
 

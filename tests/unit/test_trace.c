@@ -263,7 +263,8 @@ static void steps(void **state)
 	trace_stopped(t, by);
 	assert_int_equal(t->stopped_by, 0 + 1);
 	assert_false(is_stopped() || trace_is_on(t));
-	/* What was asked of a VM that has ended, or has met it just before, isn't the next one's. */
+	/* What was asked of a VM that has ended, or has met it just before, isn't the next one's.
+	 */
 	t->stops = 1u << TRACE_FENCE;
 	t->hit = 5;
 	trace_end(t);

@@ -44,9 +44,9 @@ static void play_memory(void)
 	fake_ram(ram.base, ram.bytes);
 	assert_int_equal(frame_add_ram(ram, NULL, 0, true), OK);
 	vm->pool.owner = 7;
-	assert_int_equal(gstage_init(&vm->gstage, &gstage_modes[GSTAGE_SV39X4], &vm->pool,
-				     gpa(RAM), MIB(4)),
-			 OK);
+	assert_int_equal(
+		gstage_init(&vm->gstage, &gstage_modes[GSTAGE_SV39X4], &vm->pool, gpa(RAM), MIB(4)),
+		OK);
 	for (unsigned i = 0; i < 2; i++) {
 		vm->vcpus[i]->gstage = &vm->gstage;
 		vm->vcpus[i]->shadow = &vm->shadow;
@@ -56,9 +56,9 @@ static void play_memory(void)
 /* And Sv57, from ROOT on. */
 static void use_tables(void)
 {
-	played.regime = (struct regime){ .atp = BITS(ATP_MODE_SV57, ATP_MODE_SHIFT) |
-						ROOT >> PAGE_SHIFT,
-					 .napot = true };
+	played.regime =
+		(struct regime){ .atp = BITS(ATP_MODE_SV57, ATP_MODE_SHIFT) | ROOT >> PAGE_SHIFT,
+				 .napot = true };
 }
 
 static void put_entry(uint64_t at, pte_t e)
@@ -110,7 +110,8 @@ static void entries(void **state)
 	assert_non_null(strstr(answered, "\nwhy           A misaligned superpage"));
 }
 
-/* A leaf that leads to several owners is told by owners; what one asks for may be inside of a page. */
+/* A leaf that leads to several owners is told by owners; what one asks for may be inside of a page.
+ */
 static void owners(void **state)
 {
 	(void)state;
@@ -123,14 +124,15 @@ static void owners(void **state)
 	put_entry(ROOT + 2 * PAGE_SIZE, pte_make(0, PTE_V | PTE_R));
 	put_entry(ROOT + 2 * PAGE_SIZE + 16, pte_make(RAM, PTE_V | PTE_R));
 #define ROW(from, last, bytes, owner)                                                              \
-	"00000000" from "  00000000" last "  " bytes "  1G     r----   00000000" from "  " owner "\n"
+	"00000000" from "  00000000" last "  " bytes "  1G     r----   00000000" from "  " owner   \
+	"\n"
 	assert_non_null(strstr(run("map vs lin.ux 5008"),
 			       ROW("00005008", "0fffffff", "     268414968", "nothing")
-			       ROW("10000000", "10001fff", "          8192", "device")
-			       ROW("10002000", "3fffffff", "     805298176", "nothing")
-			       ROW("80000000", "803fffff", "       4194304", "ram")
-			       ROW("80400000", "bfffffff", "    1069547520", "nothing")
-			       "vm       lin.ux\n"));
+				       ROW("10000000", "10001fff", "          8192", "device") ROW(
+					       "10002000", "3fffffff", "     805298176", "nothing")
+					       ROW("80000000", "803fffff", "       4194304", "ram")
+						       ROW("80400000", "bfffffff", "    1069547520",
+							   "nothing") "vm       lin.ux\n"));
 }
 
 /* Rows as long as they get: those that an answer tells are all there, and it says how to go on. */
