@@ -9,7 +9,7 @@
 
 const struct board_device board_devices[BOARD_DEVICES] = {
 	[BOARD_UART] = { "serial", 0x10000000, 0x100, 1 + 2 + 4 + 8, uart_access },
-	[BOARD_PLIC] = { "plic", 0x0c000000, 0x600000, 4, plic_access },
+	[BOARD_PLIC] = { "plic", PLIC_BASE, 0x600000, 4, plic_access },
 	[BOARD_RTC] = { "rtc", 0x101000, 0x1000, 4 + 8, rtc_access },
 	[BOARD_FINISHER] = { "test", 0x100000, 0x1000, 2 + 4, finisher_access },
 	[BOARD_VIRTIO] = { "virtio_mmio", 0x10001000, VIRTIO_SLOTS * VIRTIO_SLOT_BYTES,

@@ -11,10 +11,13 @@
 #include "hyp/dev/mmio.h"
 #include "hyp/dev/plic.h"
 #include "hyp/dev/rtc.h"
+#include "hyp/dev/shown.h"
 #include "hyp/dev/uart.h"
 #include "hyp/dev/virtio.h"
 #include "hyp/dev/virtio_console.h"
 #include "hyp/g-stage/gstage.h"
+
+#define BOARD_SHOWN (VIRTIO_SLOTS + 1)
 
 struct board {
 	struct uart uart;
@@ -23,6 +26,7 @@ struct board {
 	struct virtio_device virtio[VIRTIO_SLOTS];
 	struct virtio_console console; /* what the device of that kind is about, if there is one */
 	bool virtio_is_legacy; /* version 1; for all of them, and set before any is attached */
+	struct shown_page shown[BOARD_SHOWN]; /* by virtio slot; and the PLIC's enable bits */
 };
 
 /* A row of the board's table. */

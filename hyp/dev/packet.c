@@ -8,50 +8,8 @@
  */
 #include "hyp/dev/packet.h"
 
+#include "hyp/dev/inet.h"
 #include "hyp/lib/string.h"
-
-#define ETHERNET   14
-#define TAG	   4 /* a VLAN's */
-#define TYPE_IPV4  0x0800
-#define TYPE_IPV6  0x86dd
-#define TYPE_TAG   0x8100
-#define IPV4_MIN   20
-#define IPV6_BYTES 40
-#define TCP_MIN	   20
-#define TCP_SUM	   16 /* where its checksum is */
-#define PROTO_TCP  6
-
-#define SEGMENT_MIN 48 /* less no TCP agrees on; so nobody makes us cut for ever */
-
-/* Offsets in IPv4's header, IPv6's and TCP's. */
-enum { V4_LENGTH = 2, V4_ID = 4, V4_PROTO = 9, V4_SUM = 10, V4_FROM = 12 };
-enum { V6_LENGTH = 4, V6_FROM = 8 };
-enum { TCP_SEQ = 4, TCP_BYTES = 12, TCP_FLAGS = 13 };
-enum { TCP_FIN = 0x01, TCP_PSH = 0x08, TCP_CWR = 0x80 };
-
-/* --- numbers in packets: big-endian, anywhere --- */
-
-static uint16_t get16(const uint8_t *at)
-{
-	return (uint16_t)(at[0] << 8 | at[1]);
-}
-
-static void put16(uint8_t *at, uint32_t v)
-{
-	at[0] = (uint8_t)(v >> 8);
-	at[1] = (uint8_t)v;
-}
-
-static uint32_t get32(const uint8_t *at)
-{
-	return (uint32_t)get16(at) << 16 | get16(at + 2);
-}
-
-static void put32(uint8_t *at, uint32_t v)
-{
-	put16(at, v >> 16);
-	put16(at + 2, v);
-}
 
 /* --- offloads --- */
 
@@ -133,76 +91,7 @@ static bool take(struct packet_source *s, uint8_t *to, uint64_t bytes)
 
 /* --- sums --- */
 
-typedef uint16_t __attribute__((may_alias)) half;
-typedef uint64_t __attribute__((may_alias)) wide;
-
-/* What is carried out comes in again below: a sum of wide numbers is one of halves, when folded. */
-static uint64_t add_wide(uint64_t sum, uint64_t v)
-{
-	sum += v;
-	return sum + (sum < v);
-}
-
-static uint16_t swap(uint16_t v)
-{
-	return (uint16_t)(v << 8 | v >> 8);
-}
-
-static uint16_t fold(uint64_t v)
-{
-	v = (v & UINT32_MAX) + (v >> 32);
-	v = (v & UINT32_MAX) + (v >> 32);
-	v = (v & UINT16_MAX) + (v >> 16);
-	v = (v & UINT16_MAX) + (v >> 16);
-	return (uint16_t)v;
-}
-
-/*
- * The sum of @n bytes as this machine's 16-bit numbers, the first byte a low one. The sum doesn't
- * mind in which order bytes are, as long as all are swapped: so aligned words are summed, and the
- * result is swapped where these began at an odd place.
- */
-static uint16_t sum_of(const uint8_t *at, uint64_t n)
-{
-	bool odd = (uintptr_t)at & 1;
-	uint64_t sum = 0;
-
-	if (odd && n) {
-		sum += (uint64_t)*at++ << 8;
-		n--;
-	}
-	for (; ((uintptr_t)at & 7) && n >= 2; at += 2, n -= 2)
-		sum += *(const half *)at;
-	for (; n >= 32; at += 32, n -= 32) {
-		const wide *w = (const wide *)at;
-
-		sum = add_wide(add_wide(sum, w[0]), w[1]);
-		sum = add_wide(add_wide(sum, w[2]), w[3]);
-	}
-	for (; n >= 8; at += 8, n -= 8)
-		sum = add_wide(sum, *(const wide *)at);
-	for (; n >= 2; at += 2, n -= 2)
-		sum = add_wide(sum, *(const half *)at);
-	if (n)
-		sum = add_wide(sum, *at);
-	return odd ? swap(fold(sum)) : fold(sum);
-}
-
-/* A sum that goes on over pieces. */
-struct sum {
-	uint64_t sum;
-	bool odd; /* an odd number of bytes was added so far */
-};
-
-static void add(struct sum *s, const uint8_t *at, uint64_t n)
-{
-	uint16_t v = sum_of(at, n);
-
-	s->sum += s->odd ? swap(v) : v;
-	s->odd ^= n & 1;
-}
-
-static bool add_rest(struct sum *s, struct packet_source from, uint64_t bytes)
+static bool add_rest(struct inet_sum *s, struct packet_source from, uint64_t bytes)
 {
 	while (bytes) {
 		uint64_t n;
@@ -210,31 +99,21 @@ static bool add_rest(struct sum *s, struct packet_source from, uint64_t bytes)
 
 		if (!at)
 			return false;
-		add(s, at, n);
+		inet_add(s, at, n);
 		bytes -= n;
 	}
 	return true;
 }
 
-/* Where 0 stands for "no checksum" (UDP) it is the other zero, which is as good elsewhere. */
-static void put_sum(uint8_t *at, const struct sum *s)
-{
-	uint16_t v = (uint16_t)~fold(s->sum);
-
-	if (!v)
-		v = UINT16_MAX;
-	memcpy(at, &v, sizeof(v));
-}
-
 bool packet_complete(struct packet *p)
 {
 	uint32_t from = p->header.csum_start;
-	struct sum s = { 0 };
+	struct inet_sum s = { 0 };
 
-	add(&s, p->head + from, p->head_bytes - from);
+	inet_add(&s, p->head + from, p->head_bytes - from);
 	if (!add_rest(&s, p->rest, p->bytes - p->head_bytes))
 		return false;
-	put_sum(p->head + from + p->header.csum_offset, &s);
+	inet_put_checksum(p->head + from + p->header.csum_offset, &s);
 	p->header = (struct net_header){ 0 };
 	p->needs = 0;
 	return true;
@@ -300,7 +179,8 @@ static bool find_headers(struct packet *p, const struct packet_source *from)
 		return false;
 	end = tcp + (p->head[tcp + TCP_BYTES] >> 4) * 4u;
 	if (end < tcp + TCP_MIN || end > p->head_bytes || end >= p->bytes ||
-	    p->header.gso_size < SEGMENT_MIN || end + p->header.gso_size > PACKET_PLAIN)
+	    p->header.gso_size < SEGMENT_MIN || /* nobody makes us cut for ever */
+	    end + p->header.gso_size > PACKET_PLAIN)
 		return false;
 	p->header.hdr_len = (uint16_t)end;
 	p->head_bytes = end;
@@ -355,7 +235,6 @@ struct packet_cut packet_cut(const struct packet *p)
 static void cut_ip(struct packet *s, unsigned n)
 {
 	uint8_t *ip = s->head + s->l3;
-	struct sum sum = { 0 };
 
 	if (ip[0] >> 4 == 6) {
 		put16(ip + V6_LENGTH, s->bytes - s->l3 - IPV6_BYTES);
@@ -363,43 +242,26 @@ static void cut_ip(struct packet *s, unsigned n)
 	}
 	put16(ip + V4_LENGTH, s->bytes - s->l3);
 	put16(ip + V4_ID, get16(ip + V4_ID) + n);
-	put16(ip + V4_SUM, 0);
-	add(&sum, ip, (ip[0] & 15u) * 4);
-	put_sum(ip + V4_SUM, &sum);
-}
-
-/* Addresses, length and protocol, which TCP's checksum is about too. */
-static void add_pseudo_header(struct sum *sum, const struct packet *s, uint32_t tcp_bytes)
-{
-	const uint8_t *ip = s->head + s->l3;
-	uint8_t tail[8] = { 0 };
-
-	put32(tail, tcp_bytes);
-	tail[7] = PROTO_TCP;
-	add(sum, tail, sizeof(tail));
-	if (ip[0] >> 4 == 6)
-		add(sum, ip + V6_FROM, 32);
-	else
-		add(sum, ip + V4_FROM, 8);
+	inet_complete_ipv4(ip);
 }
 
 /* CWR is the first one's, FIN and PSH are the last one's. */
 static bool cut_tcp(struct packet *s, uint32_t at, uint32_t done, bool is_last)
 {
 	uint8_t *tcp = s->head + at;
-	struct sum sum = { 0 };
+	struct inet_sum sum = { 0 };
 
 	put32(tcp + TCP_SEQ, get32(tcp + TCP_SEQ) + done);
 	if (done)
-		tcp[TCP_FLAGS] &= (uint8_t)~TCP_CWR;
+		tcp[TCP_FLAGS] &= (uint8_t)~TCP_HAS_CWR;
 	if (!is_last)
-		tcp[TCP_FLAGS] &= (uint8_t)~(TCP_FIN | TCP_PSH);
+		tcp[TCP_FLAGS] &= (uint8_t)~(TCP_HAS_FIN | TCP_HAS_PSH);
 	put16(tcp + TCP_SUM, 0);
-	add_pseudo_header(&sum, s, s->bytes - at);
-	add(&sum, tcp, s->head_bytes - at);
+	inet_add_pseudo_header(&sum, s->head + s->l3, s->bytes - at);
+	inet_add(&sum, tcp, s->head_bytes - at);
 	if (!add_rest(&sum, s->rest, s->bytes - s->head_bytes))
 		return false;
-	put_sum(tcp + TCP_SUM, &sum);
+	inet_put_checksum(tcp + TCP_SUM, &sum);
 	return true;
 }
 

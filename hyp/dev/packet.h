@@ -6,7 +6,7 @@
  * copied once, from the sender's memory to the receiver's.
  *
  * No lock inside: who has the memory sees to it that it stays. Sources: virtio 1.3, "Packet
- * Transmission"; RFC 1071 (the sum), 9293 (TCP), 791, 8200 (IP), 3168 (CWR).
+ * Transmission"; those of inet.h.
  */
 #ifndef HYP_DEV_PACKET_H
 #define HYP_DEV_PACKET_H

@@ -13,6 +13,7 @@
 #include "hyp/vcpu/irq.h"
 
 #define PRIORITY_MASK	  7
+#define ENABLE		  0x2000
 #define ENABLE_STRIDE	  0x80
 #define CONTEXT_STRIDE	  0x1000
 #define CONTEXT_THRESHOLD 0
@@ -68,6 +69,7 @@ void plic_reset(struct board *b, struct vcpu *const *vcpus, unsigned n)
 	lock_take(&p->lock);
 	p->vcpus = vcpus;
 	p->vcpus_n = n;
+	shown_reset(&p->shown);
 	for (unsigned s = 0; s < PLIC_SOURCES; s++)
 		p->priority[s] = 0;
 	for (unsigned w = 0; w < PLIC_WORDS; w++)
@@ -193,6 +195,8 @@ static void write_enable(struct plic *p, uint64_t at, uint32_t value)
 		return;
 	/* There is no source 0. */
 	*word = at % ENABLE_STRIDE ? value : value & ~1u;
+	if (at < PAGE_SIZE)
+		shown_store(&p->shown, at, *word);
 	update_harts(p);
 }
 
@@ -226,7 +230,7 @@ static const struct group {
 	void (*write)(struct plic *p, uint64_t at, uint32_t value);
 } groups[] = {
 	{ 0x200000, 0, 2 * CONTEXT_STRIDE, read_context, write_context },
-	{ 0x002000, 0, 2 * ENABLE_STRIDE, read_enable, write_enable },
+	{ ENABLE, 0, 2 * ENABLE_STRIDE, read_enable, write_enable },
 	{ 0x000000, PLIC_SOURCES * 4, 0, read_priority, write_priority },
 	{ 0x001000, PLIC_WORDS * 4, 0, read_pending, ignore },
 };
@@ -240,6 +244,17 @@ static const struct group *find_group(const struct plic *p, uint64_t at)
 			return g;
 	}
 	return NULL;
+}
+
+/* The first page of enable bits: Linux reads its own at each completion. */
+static void show_enable(struct board *b)
+{
+	struct plic *p = &b->plic;
+
+	shown_begin(&p->shown, &b->shown[VIRTIO_SLOTS]);
+	for (uint64_t at = 0; at < PAGE_SIZE && at < 2 * ENABLE_STRIDE * p->vcpus_n; at += 4)
+		shown_store(&p->shown, at, read_enable(p, at));
+	shown_end(&p->shown, p->vcpus[0]->gstage, gpa(PLIC_BASE + ENABLE));
 }
 
 /* Where there is no register a load gives 0 and a store does nothing, as on QEMU. */
@@ -257,6 +272,8 @@ enum mmio_result plic_access(struct board *b, struct mmio *m)
 		g->write(p, m->offset - g->base, (uint32_t)m->value);
 	else
 		m->value = g->read(p, m->offset - g->base);
+	if (g->base == ENABLE && !m->is_store && shown_is_due(&p->shown))
+		show_enable(b);
 	lock_release(&p->lock);
 	return MMIO_OK;
 }

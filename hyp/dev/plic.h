@@ -11,9 +11,11 @@
 #include <stdint.h>
 
 #include "hyp/dev/mmio.h"
+#include "hyp/dev/shown.h"
 #include "hyp/lib/lock.h"
 #include "hyp/vcpu/vcpu.h"
 
+#define PLIC_BASE     0x0c000000 /* guest physical */
 #define PLIC_SOURCES  96 /* 1..95; 0 is "none" */
 #define PLIC_WORDS    (PLIC_SOURCES / 32)
 #define PLIC_CONTEXTS (2 * VCPUS_MAX)
@@ -28,6 +30,7 @@ struct plic {
 	uint32_t claimed[PLIC_WORDS]; /* and not completed */
 	uint32_t enable[PLIC_CONTEXTS][PLIC_WORDS];
 	uint32_t threshold[PLIC_CONTEXTS];
+	struct shown shown;	   /* enable bits, of the first contexts */
 	bool is_raised[VCPUS_MAX]; /* what irq_set_external() was last told */
 };
 

@@ -12,6 +12,7 @@
 
 #include "hyp/arch/cpu.h"
 #include "hyp/dev/board.h"
+#include "hyp/lib/string.h"
 #include "hyp/vcpu/vcpu.h"
 
 /* What a driver may set. */
@@ -41,6 +42,32 @@ bool virtio_is_legacy(const struct virtio_device *d)
 	return d->board->virtio_is_legacy;
 }
 
+/* With .line_lock: they change under that alone. */
+static void show_line(struct virtio_device *d)
+{
+	shown_store(&d->shown, VIRTIO_REG_INTERRUPT_STATUS, d->interrupts);
+	shown_store(&d->shown, VIRTIO_REG_STATUS, d->status);
+}
+
+static void show_config(struct virtio_device *d)
+{
+	shown_store(&d->shown, VIRTIO_REG_CONFIG_GENERATION, virtio_is_legacy(d) ? 0 : d->generation);
+	for (uint32_t at = 0; at < d->config_bytes; at += 4) {
+		uint32_t left = d->config_bytes - at, v = 0;
+
+		memcpy(&v, (const char *)d->config + at, left < 4 ? left : 4);
+		shown_store(&d->shown, VIRTIO_REG_CONFIG + at, v);
+	}
+}
+
+void virtio_show_own(struct virtio_device *d)
+{
+	show_config(d);
+	lock_take(&d->line_lock);
+	show_line(d);
+	lock_release(&d->line_lock);
+}
+
 static void change_interrupts(struct virtio_device *d, uint32_t fewer, uint32_t more)
 {
 	unsigned slot = (unsigned)(d - d->board->virtio);
@@ -50,6 +77,7 @@ static void change_interrupts(struct virtio_device *d, uint32_t fewer, uint32_t 
 	was_high = d->interrupts != 0;
 	d->interrupts = (d->interrupts & ~fewer) | more;
 	is_high = d->interrupts != 0;
+	show_line(d);
 	d->stats.interrupts += is_high && !was_high;
 	if (was_high != is_high)
 		plic_set_line(d->board, BOARD_IRQ_VIRTIO + slot, is_high);
@@ -154,6 +182,7 @@ void virtio_reset(struct board *b)
 		virtio_hold(d);
 		d->board = b;
 		d->page_bytes = 0;
+		shown_reset(&d->shown);
 		(void)reset(d); /* of what was drained */
 		virtio_release(d);
 	}
@@ -316,6 +345,7 @@ const struct hart *virtio_listening_hart(struct virtio_device *d)
 void virtio_changed(struct virtio_device *d)
 {
 	d->generation++;
+	show_config(d);
 	if (d->status & VIRTIO_STATUS_DRIVER_OK)
 		change_interrupts(d, 0, INTERRUPT_CONFIG);
 }

@@ -15,6 +15,7 @@
 #define HYP_DEV_VIRTIO_H
 
 #include "hyp/dev/mmio.h"
+#include "hyp/dev/shown.h"
 #include "hyp/dev/virtio_balloon.h"
 #include "hyp/dev/virtio_blk.h"
 #include "hyp/dev/virtqueue.h"
@@ -108,6 +109,7 @@ struct virtio_device {
 	uint32_t page_bytes, queue_align; /* version 1; the first outlives the driver's resets */
 	_Atomic uint32_t status;	  /* NEEDS_RESET is added under either lock */
 	uint32_t interrupts;		  /* InterruptStatus */
+	struct shown shown;		  /* with .line_lock: Status and InterruptStatus */
 	struct virtqueue queue[VIRTIO_QUEUES_MAX];
 
 	unsigned turn; /* the queue that virtio_go_on() begins with */
@@ -170,6 +172,7 @@ const struct hart *virtio_listening_hart(struct virtio_device *d);
 /* The configuration has changed. */
 void virtio_changed(struct virtio_device *d);
 
+
 /* What the registers do (virtio_mmio.c); the device's lock is held, and it is no empty place. */
 
 /* The driver's write to Status, which begins with 0 a reset. Returns whether it is to be repeated.
@@ -180,6 +183,9 @@ bool virtio_set_status(struct virtio_device *d, uint32_t status);
 bool virtio_notify(struct virtio_device *d, uint32_t queue);
 
 void virtio_acknowledge(struct virtio_device *d, uint32_t interrupts);
+
+/* Where the registers are shown (shown.h): those that the device itself changes, as they are now. */
+void virtio_show_own(struct virtio_device *d);
 
 /* Whether it has the registers of version 1 ("Legacy interface"). */
 bool virtio_is_legacy(const struct virtio_device *d);

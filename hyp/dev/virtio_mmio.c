@@ -321,20 +321,25 @@ static bool is_there(const struct virtio_device *d, uint64_t at)
 	       (version == BOTH || version == (virtio_is_legacy(d) ? LEGACY : MODERN));
 }
 
+static uint32_t read_register(struct virtio_device *d, uint64_t at)
+{
+	return is_there(d, at) && registers[at / 4].read ? registers[at / 4].read(d) : 0;
+}
+
 /* Up to 4 bytes at @at of @d's place. Returns whether it is to be done again. */
 static bool access(struct virtio_device *d, uint64_t at, uint64_t width, bool is_store, uint64_t *v)
 {
-	bool reaches = at < VIRTIO_REG_CONFIG && width == 4 && is_there(d, at);
+	bool reaches = at < VIRTIO_REG_CONFIG && width == 4;
 
 	if (is_store && at >= VIRTIO_REG_CONFIG)
 		write_config(d, at - VIRTIO_REG_CONFIG, width, *v);
 	if (is_store)
-		return reaches && registers[at / 4].write &&
+		return reaches && is_there(d, at) && registers[at / 4].write &&
 		       registers[at / 4].write(d, (uint32_t)*v);
 	if (at >= VIRTIO_REG_CONFIG)
 		*v = read_config(d, at - VIRTIO_REG_CONFIG, width);
 	else
-		*v = reaches && registers[at / 4].read ? registers[at / 4].read(d) : 0;
+		*v = reaches ? read_register(d, at) : 0;
 	return false;
 }
 
@@ -351,6 +356,37 @@ static bool access_both(struct virtio_device *d, uint64_t at, struct mmio *m)
 	return again;
 }
 
+/* --- shown as memory --- */
+
+static void show(struct virtio_device *d)
+{
+	if (!d->shown.word)
+		return;
+	for (uint64_t at = 0; at < VIRTIO_REG_CONFIG; at += 4)
+		if (at != VIRTIO_REG_INTERRUPT_STATUS && at != VIRTIO_REG_STATUS)
+			shown_store(&d->shown, at, read_register(d, at));
+	virtio_show_own(d);
+}
+
+static void begin_to_show(struct virtio_device *d)
+{
+	unsigned slot = (unsigned)(d - d->board->virtio);
+
+	shown_begin(&d->shown, &d->board->shown[slot]);
+	show(d);
+	shown_end(&d->shown, d->gs,
+		  gpa(board_devices[BOARD_VIRTIO].base + slot * VIRTIO_SLOT_BYTES));
+}
+
+/* What drivers store most changes nothing but interrupts. */
+static void show_access(struct virtio_device *d, uint64_t at, const struct mmio *m)
+{
+	if (!m->is_store && m->width == 4 && d->kind && shown_is_due(&d->shown))
+		begin_to_show(d);
+	if (m->is_store && at != VIRTIO_REG_QUEUE_NOTIFY && at != VIRTIO_REG_INTERRUPT_ACK)
+		show(d);
+}
+
 enum mmio_result virtio_access(struct board *b, struct mmio *m)
 {
 	struct virtio_device *d = &b->virtio[m->offset / VIRTIO_SLOT_BYTES];
@@ -362,6 +398,7 @@ enum mmio_result virtio_access(struct board *b, struct mmio *m)
 	lock_take(&d->lock);
 	again = m->width == 8 ? access_both(d, at, m)
 			      : access(d, at, m->width, m->is_store, &m->value);
+	show_access(d, at, m);
 	lock_release(&d->lock);
 	return again ? MMIO_AGAIN : MMIO_OK;
 }

@@ -12,13 +12,14 @@
 #include "hyp/dev/virtio_net.h"
 
 #include "hyp/dev/board.h"
+#include "hyp/dev/coalesce.h"
 #include "hyp/dev/packet.h"
 #include "hyp/drv/net.h"
 #include "hyp/lib/bits.h"
 #include "hyp/lib/string.h"
 #include "hyp/mm/phys.h"
 
-#define UPLINK_AT_ONCE NET_BUFFERS /* packets of one interrupt */
+#define UPLINK_AT_ONCE (NET_BUFFERS / 2) /* packets; the others are the host's meanwhile */
 #define COST	       1024	   /* of a packet, in bytes copied */
 
 #define FEATURES                                                                                   \
@@ -313,8 +314,6 @@ static uint64_t forward(unsigned from, const struct packet_source *source,
 	uint64_t to;
 	bool is_spoofed;
 
-	port->in.packets++;
-	port->in.bytes += packet_source_left(source);
 	if (!packet_read(&p, source, header, may)) {
 		drop(port->drops_in, DROP_MALFORMED);
 		return 0;
@@ -325,6 +324,12 @@ static uint64_t forward(unsigned from, const struct packet_source *source,
 	for (uint64_t left = to; left; left &= left - 1)
 		deliver(bit_lowest(left), &p);
 	return to;
+}
+
+static void count_in(unsigned from, uint64_t bytes)
+{
+	switch_ports[from].in.packets++;
+	switch_ports[from].in.bytes += bytes;
 }
 
 static unsigned count(uint64_t set)
@@ -344,18 +349,38 @@ void virtio_net_begin_uplink(void)
 		switch_add_uplink();
 }
 
+/* What was held back, with what was joined to it. */
+static uint64_t forward_held(struct coalesced *held)
+{
+	unsigned may = offloads_of_guest(net_features());
+	bool is_ours = held->is_large;
+	struct packet_source source = { .host = coalesce_end(held) };
+
+	if (is_ours)
+		may |= OFFLOAD_CSUM | OFFLOAD_TSO4;
+	return source.host ? forward(SWITCH_UPLINK, &source, &source.host->header, may) : 0;
+}
+
+static void count_frame(const struct net_frame *f)
+{
+	count_in(SWITCH_UPLINK, packet_source_left(&(struct packet_source){ .host = f }));
+}
+
 bool virtio_net_uplink(void)
 {
-	unsigned may = offloads_of_guest(net_features()), n = 0;
-	struct net_frame f;
+	struct net_frame frame[2], *f = frame;
+	struct coalesced held = { 0 };
 	uint64_t told = 0;
 
-	for (; n < UPLINK_AT_ONCE && net_receive(&f); n++) {
-		struct packet_source source = { .host = &f };
-
-		told |= forward(SWITCH_UPLINK, &source, &f.header, may);
-		net_release();
+	for (unsigned n = 0; n < UPLINK_AT_ONCE && net_receive(f); n++) {
+		count_frame(f);
+		if (!coalesce_join(&held, f)) {
+			told |= forward_held(&held);
+			coalesce_begin(&held, f);
+		}
+		f = held.frame == frame ? frame + 1 : frame;
 	}
+	told |= forward_held(&held);
 	tell(told);
 	return net_received_all();
 }
@@ -375,6 +400,7 @@ static struct virtio_done serve(struct virtio_device *d, struct virtqueue *q,
 		drop(switch_ports[d->net->port].drops_in, DROP_MALFORMED);
 		return (struct virtio_done){ .cost = COST };
 	}
+	count_in(d->net->port, packet_source_left(&source));
 	pin = gstage_pin(d->gs); /* for what packet_source_next() points to */
 	to = forward(d->net->port, &source, &header, offloads_of_host(d->accepted));
 	gstage_unpin(d->gs, pin);

@@ -2,7 +2,7 @@
  * Driver of the host's network device. See net.h.
  *
  * Invariant: buffer n of a queue belongs to descriptor n: it is the device's while that is under
- * way, ours else. So no buffer is offered while a packet that came is looked at.
+ * way, ours else. So no buffer is offered while packets that came are looked at.
  *
  * Next: hyp/drv/virtio.c.
  */
@@ -109,11 +109,6 @@ bool net_receive(struct net_frame *f)
 			return true;
 	}
 	return false;
-}
-
-void net_release(void)
-{
-	offer_buffers();
 }
 
 bool net_received_all(void)

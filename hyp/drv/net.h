@@ -17,7 +17,7 @@
 
 #define NET_BUFFER    2048 /* bytes; a whole packet of the usual size */
 #define NET_BUFFERS   128  /* each way */
-#define NET_PARTS_MAX 34   /* buffers of one packet: 64 KiB, with all headers */
+#define NET_PARTS_MAX 48   /* of one packet: 64 KiB with all headers, or in packets of the usual size */
 
 /* A packet in the driver's buffers, without the header in front of it. */
 struct net_frame {
@@ -41,11 +41,10 @@ uint64_t net_features(void);
 bool net_interrupt(unsigned source);
 
 /**
- * The next packet that came, in @f until net_release(). Returns false where there is none. What the
+ * The next packet that came, in @f until net_received_all(). Returns false where there is none. What the
  * device says of it is checked as far as its buffers go; .header is as it came.
  */
 bool net_receive(struct net_frame *f);
-void net_release(void);
 
 /**
  * All has been received: let the device go on, and interrupt for the next packet. Returns true

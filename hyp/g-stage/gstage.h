@@ -117,6 +117,14 @@ MUST_USE enum err gstage_add_device(struct gstage *gs, gpa_t at, uint64_t bytes,
 				    const struct board_device *device);
 
 /**
+ * Where harts walk the table themselves: loads of the guest's in the page at @at, a device's, find the
+ * memory @from, which stays while the table does. All other accesses fault as before. It isn't RAM:
+ * the hypervisor's own accesses don't find it, nor does anything below that asks for RAM.
+ * Returns OK; ERR_NOMEM: loads fault as before, too; ERR_UNSUPPORTED: the table is plain data.
+ */
+MUST_USE enum err gstage_show(struct gstage *gs, gpa_t at, hpa_t from);
+
+/**
  * Let the guest find @bytes of the bundle at @at, and map those pages that are whole, unless the
  * bytes are @shared with other VMs.
  * The bundle's bytes stay where they are for as long as the VM lives. Nothing here writes them, but

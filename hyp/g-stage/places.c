@@ -45,6 +45,19 @@ enum err gstage_add_device(struct gstage *gs, gpa_t at, uint64_t bytes,
 	return OK;
 }
 
+enum err gstage_show(struct gstage *gs, gpa_t at, hpa_t from)
+{
+	hpa_t old;
+	enum err e;
+
+	if (gs->fencing != &gstage_by_hgatp)
+		return ERR_UNSUPPORTED;
+	lock_take(&gs->lock);
+	e = table_set(gs, at, 0, from, PTE_R, &old);
+	lock_release(&gs->lock);
+	return e;
+}
+
 /* Map the whole pages of @b where they lie, without W, the 2 MiB ones as such. */
 static enum err map_in_place(struct gstage *gs, const struct gstage_backing *b)
 {

@@ -56,6 +56,14 @@ static enum explain_why g_rights(pte_t e, enum access want)
 	return e & needs[want].right ? EXPLAIN_WORKS : needs[want].lacks;
 }
 
+/* What isn't RAM is shown to loads at most (gstage_show()); other accesses are the device's. */
+static enum explain_why at_leaf(const struct query *q, gpa_t at, bool is_table, enum access want)
+{
+	enum explain_why why = g_rights(q->g_leaf, want);
+
+	return why && !gstage_is_ram(q->gs, at) ? nothing_there(q, at, is_table, want) : why;
+}
+
 /* The G-stage: @at to *@to. A leaf of ours is sound. */
 static enum explain_why g_stage(struct query *q, gpa_t at, bool is_table, enum access want,
 				hpa_t *to)
@@ -83,7 +91,7 @@ static enum explain_why g_stage(struct query *q, gpa_t at, bool is_table, enum a
 		q->g_leaf = e;
 		q->g_level = level;
 		*to = hpa(table.v + (at.v & (pt_span(level) - 1)));
-		return g_rights(e, want);
+		return at_leaf(q, at, is_table, want);
 	}
 }
 

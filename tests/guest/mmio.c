@@ -391,6 +391,31 @@ static void test_fetch(void)
 	test_is(t.epc, FINISHER_BASE, "its sepc");
 }
 
+/* However often it is read a register says what was stored last; and loads are all that is different
+ * about it, whatever way they take. */
+static void test_often(void)
+{
+	uint32_t old = mmio_read32(PLIC_ENABLE);
+	unsigned wrong = 0;
+	struct trap t;
+
+	for (uint32_t n = 0; n < 1000; n++) {
+		mmio_write32(PLIC_ENABLE, n << 8);
+		wrong += mmio_read32(PLIC_ENABLE) != n << 8;
+	}
+	test_is(wrong, 0, "a register that is read often");
+	mmio_write32(PLIC_ENABLE, 0xfffffffe);
+	test_is(mmio_read32(PLIC_ENABLE), 0xfffffffe, "all of its bits");
+	mmio_write32(PLIC_ENABLE + 8, 0);
+	test_is(mmio_read32(PLIC_ENABLE + 12), 0, "the one after the last");
+	test_traps(store_at(WIDTH_D, PLIC_ENABLE, 0), CAUSE_STORE_ACCESS, PLIC_ENABLE,
+		   "a store that is refused still is");
+	t = probe(op_fetch, PLIC_ENABLE, 0);
+	test_either(t.cause, CAUSE_FETCH_ACCESS, CAUSE_ILLEGAL, "no code is found there");
+	mmio_write32(PLIC_ENABLE, old);
+	test_is(mmio_read32(PLIC_ENABLE), old, "as before");
+}
+
 int main(void)
 {
 	test_byte_loads();
@@ -408,5 +433,6 @@ int main(void)
 	test_holes();
 	test_edge_of_ram();
 	test_fetch();
+	test_often();
 	return test_done();
 }

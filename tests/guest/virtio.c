@@ -142,6 +142,31 @@ static void test_status(void)
 	test_ok(vdrv_get(slot, R_QUEUE_MAX) >= SIZE, "a queue of %u", SIZE);
 }
 
+/* Registers are true however often they are read; so they are in all that follows. */
+static void test_often(void)
+{
+	uint32_t most, half[2];
+	unsigned wrong = 0;
+
+	start(0);
+	most = vdrv_get(slot, R_QUEUE_MAX);
+	for (unsigned i = 0; i < 2; i++) {
+		vdrv_set(slot, R_FEATURES_SEL, i);
+		half[i] = vdrv_get(slot, R_FEATURES);
+	}
+	for (unsigned n = 0; n < 1000; n++) {
+		vdrv_set(slot, R_FEATURES_SEL, n & 1);
+		wrong += vdrv_get(slot, R_FEATURES) != half[n & 1];
+		vdrv_set(slot, R_QUEUE_SEL, n % 3);
+		wrong += vdrv_get(slot, R_QUEUE_MAX) != (n % 3 ? 0 : most);
+		vdrv_set(slot, R_STATUS, n & 1 ? ACKNOWLEDGE : 0);
+		wrong += vdrv_get(slot, R_STATUS) != (n & 1);
+	}
+	test_is(wrong, 0, "registers that are read often");
+	test_is(vdrv_get(slot, R_MAGIC), MAGIC, "the first one still");
+	test_is(vdrv_get(slot, R_CONFIG + 4), 0, "the configuration, too");
+}
+
 static void test_requests(void)
 {
 	start(0);
@@ -497,6 +522,7 @@ int main(void)
 	version = vdrv_get(slot, R_VERSION);
 	test_places();
 	test_status();
+	test_often();
 	test_requests();
 	test_clearing();
 	test_many();

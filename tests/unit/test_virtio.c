@@ -341,6 +341,81 @@ static void legacy(void **state)
 	assert_int_equal(get(RNG, STATUS), 0);
 }
 
+/* What is shown of the rng, and of the PLIC, is what loads would give. */
+static void assert_shown(void)
+{
+	for (unsigned at = 0; at < 0x200; at += 4)
+		assert_int_equal(board.shown[RNG].word[at / 4], get(RNG, at));
+}
+
+static uint32_t plic_word(uint64_t at, const uint32_t *store)
+{
+	struct mmio m = { .offset = at, .width = 4, .is_store = store != NULL };
+
+	if (store)
+		m.value = *store;
+	assert_int_equal(board_access(&board, &board_devices[BOARD_PLIC], &m), MMIO_OK);
+	return (uint32_t)m.value;
+}
+
+static void assert_read_only(uint64_t at)
+{
+	struct gstage_entry e = gstage_lookup(&gs, gpa(at));
+
+	assert_true(pte_is_leaf(e.pte) && e.level == 0);
+	assert_int_equal(e.pte & (PTE_R | PTE_W | PTE_X), PTE_R);
+}
+
+static void shown(void **state)
+{
+	static const unsigned stores[] = { FEATURES_SEL, ACCEPTED,  ACCEPTED_SEL, QUEUE_SEL,
+					   QUEUE_SIZE,	 QUEUE_READY, STATUS,	  ACK,
+					   NOTIFY };
+	uint64_t seed = 3;
+
+	(void)state;
+	start(RNG, 0, SIZE);
+	while (board.virtio[RNG].shown.loads < SHOWN_AFTER) {
+		assert_false(pte_is_valid(gstage_lookup(&gs, gpa(0x10001000 + RNG * 0x1000)).pte));
+		(void)get(RNG, INTERRUPT);
+	}
+	assert_read_only(0x10001000 + RNG * 0x1000);
+	assert_shown();
+	put_desc(DESC, 0, RAM - 4, 8, WRITE, 0);
+	for (unsigned n = 0; n < 3000; n++) {
+		unsigned reg = stores[random_next(&seed) % (sizeof(stores) / sizeof(stores[0]))];
+
+		if (reg == NOTIFY)
+			offer(SIZE, n, 0); /* it breaks the queue, if that is ready */
+		put(RNG, reg, (uint32_t)random_next(&seed) % 17);
+		if (n % 100 == 0)
+			start(RNG, 0, SIZE);
+		assert_shown();
+	}
+	board_reset(&board, vcpus, 1);
+	assert_null(board.virtio[RNG].shown.word);
+}
+
+/* Enable bits of a hart that isn't there are none; neither are those past the last source. */
+static void plic_shown(void **state)
+{
+	uint64_t seed = 4;
+
+	(void)state;
+	vcpu.gstage = &gs;
+	for (unsigned n = 0; n < SHOWN_AFTER; n++)
+		(void)plic_word(0x2080, NULL);
+	assert_read_only(0x0c002000);
+	for (unsigned n = 0; n < 300; n++) {
+		uint32_t v = (uint32_t)random_next(&seed);
+
+		(void)plic_word(0x2000 + random_next(&seed) % 0x400 / 4 * 4, &v);
+		for (unsigned at = 0; at < 0x1000; at += 4)
+			assert_int_equal(board.shown[VIRTIO_SLOTS].word[at / 4],
+					 plic_word(0x2000 + at, NULL));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -356,6 +431,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_guest_that_never_stops, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(board_resets, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(legacy, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(shown, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(plic_shown, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
