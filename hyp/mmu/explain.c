@@ -123,7 +123,8 @@ static enum explain_why accessed(pte_t e, struct query *q)
 	if (!q->r->adue)
 		return e & PTE_A ? EXPLAIN_NO_D : EXPLAIN_NO_A;
 	if (g_rights(q->g_leaf, ACCESS_STORE) != EXPLAIN_WORKS)
-		return EXPLAIN_G_NO_UPDATE;
+		return gstage_is_ram(q->gs, q->e->gpa) ? EXPLAIN_G_NO_UPDATE
+						       : EXPLAIN_TABLE_OUTSIDE;
 	q->e->sets_accessed = true;
 	return EXPLAIN_WORKS;
 }
@@ -227,9 +228,9 @@ static const struct {
 						  "where the VM has no RAM." },
 	[EXPLAIN_OUTSIDE] = { ACCESS_FAULT, "The guest physical address is neither RAM nor a "
 					    "device of this VM." },
-	[EXPLAIN_DEVICE] = { GUEST_PAGE_FAULT, "A device's registers: never mapped in the G-stage, "
-					       "so that Gnomon carries the access"
-					       " out." },
+	[EXPLAIN_DEVICE] = { GUEST_PAGE_FAULT, "A device's registers: the G-stage maps them for "
+					       "loads at most, so that Gnomon carries"
+					       " the access out." },
 	[EXPLAIN_DEVICE_FETCH] = { ACCESS_FAULT, "Devices hold no instructions." },
 	[EXPLAIN_G_NOTHING] = { GUEST_PAGE_FAULT, "V = 0 in the G-stage: RAM that the guest never "
 						  "touched, or has given back; Gnomon maps it at "

@@ -90,12 +90,20 @@ static struct guest_fetch access_as(struct vcpu *v, const struct regime *r, gva_
 	return got;
 }
 
+/* Hardware would set A, or may where it mustn't: the explanation ends at the guest's leaf. */
+static bool needs_accessed(const struct explanation *e)
+{
+	const struct explain_ref *last = e->n ? &e->ref[e->n - 1] : NULL;
+
+	if (e->why == EXPLAIN_TABLE_OUTSIDE)
+		return last && last->stage == EXPLAIN_VS && pte_is_leaf(last->pte);
+	return e->sets_accessed || e->why == EXPLAIN_G_NO_UPDATE;
+}
+
 static bool is_checkable(const struct vcpu *v, gva_t at, enum access want,
 			 const struct explanation *e)
 {
-	if (v->backend->kind != KIND_HEXT || want == ACCESS_STORE)
-		return false;
-	if (e->sets_accessed || e->why == EXPLAIN_G_NO_UPDATE)
+	if (v->backend->kind != KIND_HEXT || want == ACCESS_STORE || needs_accessed(e))
 		return false;
 	return want != ACCESS_FETCH || !(at.v & 1);
 }

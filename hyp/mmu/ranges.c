@@ -79,6 +79,24 @@ static struct range piece_of_ram(struct gstage *gs, gpa_t at)
 	return piece;
 }
 
+/* Some of its pages may be shown to loads as memory: gstage_show(). */
+static struct range piece_of_device(struct gstage *gs, const struct gstage_device *d, uint64_t at)
+{
+	struct gstage_entry e = gstage_lookup(gs, gpa(at));
+	uint64_t end = align_down(at, pt_span(e.level)) + pt_span(e.level);
+	struct range piece = { .from = at, .to = at, .owner = RANGE_DEVICE };
+
+	if (end - d->at.v > d->bytes)
+		end = d->at.v + d->bytes;
+	piece.bytes = end - at;
+	if (!pte_is_valid(e.pte))
+		return piece;
+	piece.to = e.to.v;
+	piece.level = e.level;
+	piece.flags = e.pte & RWX;
+	return piece;
+}
+
 /* The device, or RAM, that is at @at or follows next. false: there is none. */
 static bool next_place(struct gstage *gs, uint64_t at, struct range *piece)
 {
@@ -98,10 +116,7 @@ static bool next_place(struct gstage *gs, uint64_t at, struct range *piece)
 		if (from - d->at.v >= d->bytes || from >= best)
 			continue;
 		best = from;
-		*piece = (struct range){ .from = from,
-					 .bytes = d->at.v + d->bytes - from,
-					 .to = from,
-					 .owner = RANGE_DEVICE };
+		*piece = piece_of_device(gs, d, from);
 	}
 	return best != UINT64_MAX;
 }

@@ -215,6 +215,32 @@ static void no_update_by_a_check(void **state)
 	assert_true(e.sets_accessed);
 }
 
+/* A page of registers that loads find as memory: no table of which anything can be set. */
+static void shown_registers(void **state)
+{
+	const gpa_t device = gpa(0x10001000);
+	const hpa_t page = hpa(UINT64_C(0x80000000) + MIB(62));
+	struct regime bare = { .atp = 0 };
+	struct regime r = { .atp = BITS(ATP_MODE_SV39, ATP_MODE_SHIFT) | device.v >> PAGE_SHIFT,
+			    .adue = true };
+	struct explanation e;
+	(void)state;
+
+	begin(GSTAGE_SV39X4);
+	assert_int_equal(gstage_add_device(&gs, device, PAGE_SIZE, NULL), OK);
+	assert_int_equal(gstage_show(&gs, device, page), OK);
+	explain(&gs, &bare, gva(device.v), ACCESS_LOAD, &e);
+	assert_int_equal(e.why, EXPLAIN_WORKS);
+	explain(&gs, &bare, gva(device.v), ACCESS_STORE, &e);
+	assert_int_equal(e.why, EXPLAIN_DEVICE);
+	*(pte_t *)phys_pointer(page) = (RAM >> PAGE_SHIFT) << PTE_PPN_SHIFT | PTE_V | PTE_R;
+	hlvs = 0;
+	assert_int_equal(check(0, ACCESS_LOAD, r), EXPLAIN_UNCHECKED);
+	assert_int_equal(hlvs, 0);
+	explain(&gs, &r, gva(0), ACCESS_LOAD, &e);
+	assert_int_equal(e.why, EXPLAIN_TABLE_OUTSIDE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -225,6 +251,7 @@ int main(void)
 		cmocka_unit_test(untouched),
 		cmocka_unit_test(hardware),
 		cmocka_unit_test(no_update_by_a_check),
+		cmocka_unit_test(shown_registers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -135,6 +135,25 @@ static void owners(void **state)
 							   "nothing") "vm       lin.ux\n"));
 }
 
+/* Of a device those pages are mapped that loads find as memory. */
+static void shown_registers(void **state)
+{
+	struct gstage *gs = &vms[2]->gstage;
+
+	(void)state;
+	play_memory();
+	assert_int_equal(gstage_add_device(gs, gpa(0x10001000), 0x8000, NULL), OK);
+	assert_int_equal(gstage_show(gs, gpa(0x10003000), hpa(RAM + MIB(16))), OK);
+	run("map g lin.ux");
+	assert_non_null(
+		strstr(answered, "0000000010001000  0000000010002fff            8192  -  "));
+	assert_non_null(strstr(answered,
+			       "0000000010003000  0000000010003fff            4096  4K     r---- "
+			       "  0000000081000000  device\n"));
+	assert_non_null(
+		strstr(answered, "0000000010004000  0000000010008fff           20480  -  "));
+}
+
 /* Rows as long as they get: those that an answer tells are all there, and it says how to go on. */
 static void longest_map(void **state)
 {
@@ -165,6 +184,7 @@ int main(void)
 		cmocka_unit_test_setup(translations, set_up),
 		cmocka_unit_test_setup(entries, set_up),
 		cmocka_unit_test_setup(owners, set_up),
+		cmocka_unit_test_setup(shown_registers, set_up),
 		cmocka_unit_test_setup(longest_map, set_up),
 	};
 
