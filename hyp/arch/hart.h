@@ -10,6 +10,7 @@
 
 #include "hyp/arch/addr.h"
 
+struct gstage;
 struct trace;
 struct vcpu;
 
@@ -25,7 +26,8 @@ struct hart {
 	uint64_t vmid_flushed; /* for vmid_validate() */
 	uint64_t timer[TIMERS];
 	struct trace *trace; /* where events of .vcpu are told, or NULL: hyp/lib/trace.h */
-	unsigned traced;     /* its number, then */
+	unsigned traced;     /* its number, then, */
+	const struct gstage *traced_memory; /* and its VM's G-stage */
 
 	/* Any hart, atomically; then an IPI makes this one look. */
 	struct vcpu *woken; /* vcpu.c: those that were kicked while they were nowhere loaded */

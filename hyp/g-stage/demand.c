@@ -161,7 +161,7 @@ static COLD enum err fill_found(struct gstage *gs, gpa_t at, struct gstage_entry
 	if (e)
 		return e;
 	r->pte = *table_find(gs, at, &r->level);
-	if (trace_wants(TRACE_FILL))
+	if (trace_wants_of(gs, TRACE_FILL))
 		tell_fill(at, r, before);
 	return OK;
 }

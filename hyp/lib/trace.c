@@ -110,22 +110,50 @@ static bool take_step(struct trace *t, enum trace_kind kind)
 	return (stops >> kind & 1) && atomic_compare_exchange_strong(&t->stops, &stops, 0);
 }
 
-bool trace_take_stop(struct trace *t)
+bool trace_take_stop(struct trace *t, uint64_t *by)
 {
-	return atomic_load_explicit(&t->hit, memory_order_relaxed) && atomic_exchange(&t->hit, 0);
+	uint64_t hit = atomic_load_explicit(&t->hit, memory_order_relaxed);
+
+	if (hit)
+		hit = atomic_exchange(&t->hit, 0);
+	*by = hit - 1;
+	return hit != 0;
+}
+
+void trace_stopped(struct trace *t, uint64_t by)
+{
+	atomic_store(&t->stopped_by, by + 1);
+}
+
+void trace_end(struct trace *t)
+{
+	if (!t)
+		return;
+	atomic_store(&t->stops, 0);
+	atomic_store(&t->hit, 0);
+}
+
+bool trace_break_is_over(const struct trace_break *b)
+{
+	return b->is_table && b->at == UINT64_MAX;
 }
 
 bool trace_add_break(struct trace *t, bool is_table, uint64_t at)
 {
-	uint32_t n = atomic_load(&t->breaks_n);
-	struct trace_break *b = &t->breaks[n];
+	uint32_t n = atomic_load(&t->breaks_n), i = 0;
+	struct trace_break *b;
 
-	if (n == TRACE_BREAKS)
+	while (i < n && !trace_break_is_over(&t->breaks[i]))
+		i++;
+	if (i == TRACE_BREAKS)
 		return false;
+	b = &t->breaks[i];
+	atomic_store(&b->id, 0);
 	atomic_store(&b->is_table, is_table);
 	atomic_store(&b->at, is_table ? align_down(at, PAGE_SIZE) : at);
 	atomic_store(&b->id, ++t->breaks_made);
-	atomic_store(&t->breaks_n, n + 1);
+	if (i == n)
+		atomic_store(&t->breaks_n, n + 1);
 	atomic_store(&t->needs, 1u << TRACE_FAULT | 1u << TRACE_FENCE | 1u << TRACE_SATP |
 					1u << TRACE_PT_STORE);
 	return true;
@@ -161,8 +189,7 @@ static struct trace_event event_of(enum trace_kind kind, enum trace_why why,
 static void write_and_stop(struct trace *t, struct trace_event *e)
 {
 	trace_write(t, e);
-	atomic_store(&t->stopped_by, e->n + 1);
-	atomic_store(&t->hit, 1);
+	atomic_store(&t->hit, e->n + 1);
 }
 
 void trace_add(enum trace_kind kind, enum trace_why why, const struct trace_value *values,

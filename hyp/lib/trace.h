@@ -104,8 +104,8 @@ struct trace_slot {
  * gpa, is found to be a page table. */
 struct trace_break {
 	_Atomic uint64_t id; /* 1..: no two are alike, so that what was known of another one isn't
-				of this */
-	_Atomic uint64_t at; /* ~0 of a table that was found */
+				of this; 0 while it is made */
+	_Atomic uint64_t at; /* ~0 of a table that was found: another one may take its place */
 	_Atomic uint32_t is_table;
 	struct {
 		uint64_t id, leaf;
@@ -116,9 +116,9 @@ struct trace {
 	_Atomic uint32_t kinds; /* set of those that are written */
 	_Atomic uint32_t stops; /* set: the next of these pauses the VM, and empties the set */
 	_Atomic uint32_t needs; /* set of those that breaks are found by */
-	_Atomic uint32_t hit;	/* 1: the VM is to be paused */
+	_Atomic uint64_t hit;	/* .n + 1 of the event for which the VM is to be paused; 0: none */
 	_Atomic uint64_t
-		stopped_by; /* .n + 1 of the last one that did; 0: none since the last step */
+		stopped_by; /* the same of the last one that it was; 0: none since the last step */
 	struct trace_break breaks[TRACE_BREAKS];
 	_Atomic uint32_t breaks_n;
 	_Atomic uint64_t next; /* events so far */
@@ -145,9 +145,10 @@ static inline uint32_t trace_watched(const struct trace *t)
 	       atomic_load_explicit(&t->needs, memory_order_relaxed);
 }
 
+/* And whether anything is left to be done about one of them. */
 static inline bool trace_is_on(const struct trace *t)
 {
-	return t && trace_watched(t) != 0;
+	return t && (trace_watched(t) != 0 || atomic_load(&t->hit) != 0);
 }
 
 /* Whether events of @kind of the vcpu that is loaded on this hart are to be told. */
@@ -158,6 +159,13 @@ static inline bool trace_wants(enum trace_kind kind)
 	return __builtin_expect(t != NULL, 0) && (trace_watched(t) >> kind & 1) != 0;
 }
 
+/* The same of what is about @memory: a hart serves others than its vcpu's VM, too (a packet
+ * arrives, a disk answers, a VM is started), and that is none of the vcpu's affair. */
+static inline bool trace_wants_of(const struct gstage *memory, enum trace_kind kind)
+{
+	return trace_wants(kind) && this_hart()->traced_memory == memory;
+}
+
 /* Where trace_wants() said so: an event of this hart's vcpu, now, with @n of @values. */
 void trace_add(enum trace_kind kind, enum trace_why why, const struct trace_value *values,
 	       unsigned n);
@@ -165,11 +173,17 @@ void trace_add(enum trace_kind kind, enum trace_why why, const struct trace_valu
 /* A TRACE_BREAK of this hart's vcpu, for which its VM is to be paused. */
 void trace_stop(enum trace_why why, const struct trace_value *values, unsigned n);
 
-/* Whether the VM of this hart's vcpu is to be paused; it is told once. */
-bool trace_take_stop(struct trace *t);
+/* Whether the VM of this hart's vcpu is to be paused, and *@by, the number of the event for which;
+ * it is told once. trace_stopped(): it was. */
+bool trace_take_stop(struct trace *t, uint64_t *by);
+void trace_stopped(struct trace *t, uint64_t by);
+
+/* The VM has ended: it is neither stepped nor to be paused any more. NULL: never traced. */
+void trace_end(struct trace *t);
 
 /* For the monitor: one more break, or none any more. Returns false where there is no room. */
 bool trace_add_break(struct trace *t, bool is_table, uint64_t at);
+bool trace_break_is_over(const struct trace_break *b);
 void trace_clear_breaks(struct trace *t);
 
 /* Whether there is a break at table @page (~0: none); it is over then. */

@@ -95,7 +95,7 @@ static enum explain_why g_stage(struct query *q, gpa_t at, bool is_table, enum a
 	}
 }
 
-/* Steps 6 and 7, where permit() says no. */
+/* Steps 6 and 8, where permit() says no. */
 static enum explain_why vs_rights(pte_t e, const struct query *q)
 {
 	static const enum explain_why lacks[] = {
@@ -115,15 +115,18 @@ static enum explain_why vs_rights(pte_t e, const struct query *q)
 	return lacks[q->want];
 }
 
-/* Step 8. The update is a store of its own to where the G-stage has just led. */
+/* Step 9. The update is a store of its own to where the G-stage has just led. */
 static enum explain_why accessed(pte_t e, struct query *q)
 {
 	if (!vsstage_lacks_accessed(e, q->want))
 		return EXPLAIN_WORKS;
 	if (!q->r->adue)
 		return e & PTE_A ? EXPLAIN_NO_D : EXPLAIN_NO_A;
+	if (g_rights(q->g_leaf, ACCESS_STORE) != EXPLAIN_WORKS)
+		return gstage_is_ram(q->gs, q->e->gpa) ? EXPLAIN_G_NO_UPDATE
+						       : EXPLAIN_TABLE_OUTSIDE;
 	q->e->sets_accessed = true;
-	return g_rights(q->g_leaf, ACCESS_STORE);
+	return EXPLAIN_WORKS;
 }
 
 /* A leaf of the guest's at @level: on to the page. */
@@ -225,13 +228,13 @@ static const struct {
 						  "where the VM has no RAM." },
 	[EXPLAIN_OUTSIDE] = { ACCESS_FAULT, "The guest physical address is neither RAM nor a "
 					    "device of this VM." },
-	[EXPLAIN_DEVICE] = { GUEST_PAGE_FAULT, "A device's registers: never mapped in the G-stage, "
-					       "so that Gnomon carries the access"
-					       " out." },
+	[EXPLAIN_DEVICE] = { GUEST_PAGE_FAULT, "A device's registers: the G-stage maps them for "
+					       "loads at most, so that Gnomon carries"
+					       " the access out." },
 	[EXPLAIN_DEVICE_FETCH] = { ACCESS_FAULT, "Devices hold no instructions." },
 	[EXPLAIN_G_NOTHING] = { GUEST_PAGE_FAULT, "V = 0 in the G-stage: RAM that the guest never "
-						  "touched; Gnomon maps it at the first"
-						  " touch." },
+						  "touched, or has given back; Gnomon maps it at "
+						  "the next touch." },
 	[EXPLAIN_G_NO_READ] = { GUEST_PAGE_FAULT, "The G-stage leaf lacks R: VS-stage permission "
 						  "to load is not enough." },
 	[EXPLAIN_G_NO_WRITE] = { GUEST_PAGE_FAULT, "The G-stage leaf lacks W: VS-stage permission "
@@ -240,6 +243,10 @@ static const struct {
 						   "copy at the first store." },
 	[EXPLAIN_G_NO_EXECUTE] = { GUEST_PAGE_FAULT, "The G-stage leaf lacks X: VS-stage fetch "
 						     "permission is not enough." },
+	[EXPLAIN_G_NO_UPDATE] = { GUEST_PAGE_FAULT, "A or D is to be set in the VS-stage leaf, and "
+						    "the G-stage leaf of the page that it lies in "
+						    "lacks W: a table in the bundle's bytes, of "
+						    "which Gnomon gives the guest its own copy." },
 };
 
 static const char *const flaws[VSSTAGE_FLAWS] = {

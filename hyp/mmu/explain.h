@@ -46,10 +46,11 @@ enum explain_why {
 	EXPLAIN_OUTSIDE,       /* nor is what it looks for, nor a device there */
 	EXPLAIN_DEVICE,
 	EXPLAIN_DEVICE_FETCH,
-	EXPLAIN_G_NOTHING,  /* V = 0 in the G-stage: never touched */
+	EXPLAIN_G_NOTHING,  /* V = 0 in the G-stage: never touched, or given back */
 	EXPLAIN_G_NO_WRITE, /* no W there: a bundle's page, before its first write */
 	EXPLAIN_G_NO_READ,
 	EXPLAIN_G_NO_EXECUTE,
+	EXPLAIN_G_NO_UPDATE, /* no W where the VS-stage leaf lies, of which A or D is to be set */
 	EXPLAIN_WHYS,
 };
 
@@ -86,8 +87,8 @@ bool explain_cause(const struct explanation *e, enum access want, enum cause *ca
 
 /* What hardware with H says of the same access. */
 enum explain_check {
-	EXPLAIN_UNCHECKED, /* no H; a store; or the access itself would change A, D or the G-stage
-			    */
+	EXPLAIN_UNCHECKED, /* no H; a store; or the access itself would change A, D or the G-stage,
+			    * or might: QEMU up to 10.0 sets them without W in the G-stage */
 	EXPLAIN_AGREES,
 	EXPLAIN_DISAGREES,
 };
@@ -95,7 +96,7 @@ enum explain_check {
 /**
  * Make the access, explained in @e, by HLV or HLVX in regime @r, on this hart: it must fault
  * where @e does, and else read what is at .hpa. For a guest that H runs; its VM may run meanwhile,
- * and change what was explained: then it may disagree.
+ * and change what was explained: then it may disagree. Takes gs->lock.
  */
 enum explain_check explain_check(struct vcpu *v, const struct regime *r, gva_t at, enum access want,
 				 const struct explanation *e);

@@ -2,7 +2,9 @@
  * An explanation against the hardware. See explain_check().
  *
  * Invariant: this hart's registers of a guest are as before when it returns, whoever is loaded
- * here; and it remembers no translation made meanwhile, since the VMID may be anybody's.
+ * here; and it remembers no translation made meanwhile, since the VMID may be anybody's. It isn't
+ * among those that are fenced when memory is taken back, so gs->lock is held while there are any: a
+ * walk may still set A in a page that it has found.
  */
 #include "hyp/mmu/explain.h"
 
@@ -74,22 +76,48 @@ static struct guest_fetch access(gva_t at, enum access want)
 	return want == ACCESS_FETCH ? guest_fetch_half(at) : guest_load_byte(at);
 }
 
-enum explain_check explain_check(struct vcpu *v, const struct regime *r, gva_t at, enum access want,
-				 const struct explanation *e)
+static struct guest_fetch access_as(struct vcpu *v, const struct regime *r, gva_t at,
+				    enum access want)
 {
-	struct controls before, during;
+	struct controls before = save(), during = controls_of(v, r, &before);
 	struct guest_fetch got;
-	uint64_t was;
 
-	if (v->backend->kind != KIND_HEXT || want == ACCESS_STORE || e->sets_accessed ||
-	    (want == ACCESS_FETCH && (at.v & 1)))
-		return EXPLAIN_UNCHECKED;
-	before = save();
-	during = controls_of(v, r, &before);
-	was = e->why == EXPLAIN_WORKS ? value_at(e->hpa, want) : 0;
+	lock_take(&v->gstage->lock);
 	set(&during);
 	got = access(at, want);
 	set(&before);
+	lock_release(&v->gstage->lock);
+	return got;
+}
+
+/* Hardware would set A, or may where it mustn't: the explanation ends at the guest's leaf. */
+static bool needs_accessed(const struct explanation *e)
+{
+	const struct explain_ref *last = e->n ? &e->ref[e->n - 1] : NULL;
+
+	if (e->why == EXPLAIN_TABLE_OUTSIDE)
+		return last && last->stage == EXPLAIN_VS && pte_is_leaf(last->pte);
+	return e->sets_accessed || e->why == EXPLAIN_G_NO_UPDATE;
+}
+
+static bool is_checkable(const struct vcpu *v, gva_t at, enum access want,
+			 const struct explanation *e)
+{
+	if (v->backend->kind != KIND_HEXT || want == ACCESS_STORE || needs_accessed(e))
+		return false;
+	return want != ACCESS_FETCH || !(at.v & 1);
+}
+
+enum explain_check explain_check(struct vcpu *v, const struct regime *r, gva_t at, enum access want,
+				 const struct explanation *e)
+{
+	struct guest_fetch got;
+	uint64_t was;
+
+	if (!is_checkable(v, at, want, e))
+		return EXPLAIN_UNCHECKED;
+	was = e->why == EXPLAIN_WORKS ? value_at(e->hpa, want) : 0;
+	got = access_as(v, r, at, want);
 	if (e->why != EXPLAIN_WORKS)
 		return got.failed ? EXPLAIN_AGREES : EXPLAIN_DISAGREES;
 	if (got.failed)

@@ -7,7 +7,7 @@
 #include "hyp/mmu/ranges.h"
 
 #define RWX	 (PTE_R | PTE_W | PTE_X)
-#define VS_FLAGS (RWX | PTE_U | PTE_G)
+#define VS_FLAGS (RWX | PTE_U | PTE_G | PTE_N)
 
 const char *const range_owner_names[RANGE_OWNERS] = {
 	[RANGE_RAM] = "ram",	   [RANGE_BUNDLE] = "bundle",	[RANGE_UNTOUCHED] = "untouched",
@@ -79,6 +79,24 @@ static struct range piece_of_ram(struct gstage *gs, gpa_t at)
 	return piece;
 }
 
+/* Some of its pages may be shown to loads as memory: gstage_show(). */
+static struct range piece_of_device(struct gstage *gs, const struct gstage_device *d, uint64_t at)
+{
+	struct gstage_entry e = gstage_lookup(gs, gpa(at));
+	uint64_t end = align_down(at, pt_span(e.level)) + pt_span(e.level);
+	struct range piece = { .from = at, .to = at, .owner = RANGE_DEVICE };
+
+	if (end - d->at.v > d->bytes)
+		end = d->at.v + d->bytes;
+	piece.bytes = end - at;
+	if (!pte_is_valid(e.pte))
+		return piece;
+	piece.to = e.to.v;
+	piece.level = e.level;
+	piece.flags = e.pte & RWX;
+	return piece;
+}
+
 /* The device, or RAM, that is at @at or follows next. false: there is none. */
 static bool next_place(struct gstage *gs, uint64_t at, struct range *piece)
 {
@@ -98,10 +116,7 @@ static bool next_place(struct gstage *gs, uint64_t at, struct range *piece)
 		if (from - d->at.v >= d->bytes || from >= best)
 			continue;
 		best = from;
-		*piece = (struct range){ .from = from,
-					 .bytes = d->at.v + d->bytes - from,
-					 .to = from,
-					 .owner = RANGE_DEVICE };
+		*piece = piece_of_device(gs, d, from);
 	}
 	return best != UINT64_MAX;
 }
@@ -123,23 +138,50 @@ uint64_t ranges_of_g_stage(struct gstage *gs, uint64_t from, range_see *see, voi
 
 /* --- the VS-stage --- */
 
-static enum range_owner owner_of(const struct gstage *gs, gpa_t at)
+static bool page_has(const struct gstage_device *d, gpa_t page)
 {
-	if (gstage_is_ram(gs, at))
-		return RANGE_RAM;
-	return gstage_device_at(gs, at) ? RANGE_DEVICE : RANGE_NOTHING;
+	return page.v < d->at.v + d->bytes && d->at.v < page.v + PAGE_SIZE;
 }
 
-/* One entry for @at: a leaf into *@piece, or nothing; *@span is what the entry stands for. */
+static enum range_owner owner_of(const struct gstage *gs, gpa_t page)
+{
+	if (gstage_is_ram(gs, page))
+		return RANGE_RAM;
+	for (unsigned i = 0; i < gs->devices_n; i++)
+		if (page_has(&gs->devices[i], page))
+			return RANGE_DEVICE;
+	return RANGE_NOTHING;
+}
+
+static void cut_at(struct range *piece, uint64_t edge)
+{
+	if (edge > piece->to && edge - piece->to < piece->bytes)
+		piece->bytes = edge - piece->to;
+}
+
+/* A large leaf may lead to several owners: its first pages, as far as they have one. */
+static void cut_to_owner(const struct gstage *gs, struct range *piece)
+{
+	piece->owner = owner_of(gs, gpa(piece->to));
+	cut_at(piece, gs->ram.v);
+	cut_at(piece, gs->ram.v + gs->ram_bytes);
+	for (const struct gstage_device *d = gs->devices; d < gs->devices + gs->devices_n; d++) {
+		cut_at(piece, align_down(d->at.v, PAGE_SIZE));
+		cut_at(piece, align_up(d->at.v + d->bytes, PAGE_SIZE));
+	}
+}
+
+/* One entry for @at: a leaf into *@piece. false: none, and *@piece is what the entry stands for. */
 static bool look(struct gstage *gs, const struct regime *r, const struct pt_mode *mode, uint64_t at,
-		 uint64_t *span, struct range *piece)
+		 struct range *piece)
 {
 	uint64_t table = (r->atp & ATP_PPN_MASK) << PAGE_SHIFT;
 
 	for (unsigned level = mode->levels - 1u;; level--) {
+		uint64_t span = pt_span(level);
 		pte_t e;
 
-		*span = pt_span(level);
+		*piece = (struct range){ .from = at, .bytes = span - (at & (span - 1)) };
 		if (!gstage_peek(gs, gpa(table + 8 * pt_index(mode, level, at)), &e))
 			return false;
 		switch (vsstage_kind(e, r, level)) {
@@ -147,12 +189,10 @@ static bool look(struct gstage *gs, const struct regime *r, const struct pt_mode
 			table = pte_address(e);
 			break;
 		case VSSTAGE_LEAF:
-			*piece = (struct range){ .from = at,
-						 .bytes = *span - (at & (*span - 1)),
-						 .to = vsstage_leaf_address(e, level, gva(at)).v,
-						 .level = level,
-						 .flags = e & VS_FLAGS };
-			piece->owner = owner_of(gs, gpa(piece->to));
+			piece->to = vsstage_leaf_address(e, level, gva(at)).v;
+			piece->level = level;
+			piece->flags = e & VS_FLAGS;
+			cut_to_owner(gs, piece);
 			return true;
 		case VSSTAGE_FAULT:
 		default:
@@ -176,11 +216,10 @@ static uint64_t walk(struct gstage *gs, const struct regime *r, const struct pt_
 
 	for (unsigned n = 0; n < RANGES_STEPS && !m->is_over; n++) {
 		struct range piece;
-		uint64_t span;
 
-		if (look(gs, r, mode, at, &span, &piece))
+		if (look(gs, r, mode, at, &piece))
 			merge(m, &piece);
-		at = align_down(at, span) + span;
+		at += piece.bytes;
 		if (!at)
 			return finish(m, UINT64_MAX);
 		at = canonical_from(mode, at);

@@ -28,7 +28,7 @@ struct range {
 	bool is_scattered; /* the rest doesn't lead on from there */
 	unsigned level;	   /* of its pages, if it has any: RANGE_RAM, RANGE_BUNDLE; all of the
 			      VS-stage's */
-	pte_t flags;	   /* R W X, of the VS-stage U G too */
+	pte_t flags;	   /* R W X, of the VS-stage U G N too */
 	enum range_owner owner;
 };
 

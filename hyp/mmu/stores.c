@@ -19,7 +19,7 @@ static bool fails(struct vcpu *v, enum cause cause, gva_t at, enum mmu_what *why
 /* Where @at is in the guest's RAM, which can be written then. */
 static bool reach(struct vcpu *v, gva_t at, gpa_t *to, enum mmu_what *why)
 {
-	struct walk w = vsstage_walk(v->gstage, &v->depriv.regime, at, ACCESS_STORE, NULL);
+	struct walk w = vsstage_walk(v->gstage, &v->depriv.regime, at, ACCESS_STORE);
 	bool changed;
 
 	if (w.result == WALK_PAGE)

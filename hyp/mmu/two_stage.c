@@ -114,7 +114,7 @@ static COLD enum mmu_what implicit_fault(struct vcpu *v, gpa_t to)
 static COLD enum mmu_what find_fault(struct vcpu *v, gva_t at, enum access access)
 {
 	struct regime r = vcpu_regime(v);
-	struct walk w = vsstage_walk(v->gstage, &r, at, access, NULL);
+	struct walk w = vsstage_walk(v->gstage, &r, at, access);
 
 	switch (w.result) {
 	case WALK_OK:

@@ -48,7 +48,7 @@ static bool show(const struct range *r, void *context)
 	answer_hex(a, r->from + r->bytes - 1);
 	answer_number(a, r->bytes);
 	if (has_pages)
-		answer_text(a, page_names[r->level]);
+		answer_text(a, r->flags & PTE_N ? "64K" : page_names[r->level]);
 	else
 		answer_none(a);
 	answer_text(a, flags_of(r->flags, flags));
@@ -80,52 +80,38 @@ static void answer_about_map(const struct vm *vm, const char *stage, const struc
 		answer_hex(a, next);
 }
 
-static void answer_vs(struct vcpu *v, uint64_t from, struct answer *a)
+/* @r: NULL: of the G-stage. */
+static void answer_map(struct vm *vm, const struct regime *r, uint64_t from, struct answer *a)
 {
-	struct rows rows = { .a = a };
-	struct regime r;
-	uint64_t next;
-
-	if (!vcpu_ask_regime(v, &r)) {
-		answer_error(a, "the vcpu's hart is busy; try again");
-		return;
-	}
-	answer_table(a, columns, sizeof(columns) / sizeof(columns[0]));
-	next = ranges_of_vs_stage(v->gstage, &r, from, show, &rows);
-	answer_about_map(v->vm, "vs", vsstage_mode(r.atp), next, a);
-}
-
-static void answer_g(struct vcpu *v, uint64_t from, struct answer *a)
-{
+	struct gstage *gs = vm->vcpus[0]->gstage;
 	struct rows rows = { .a = a };
 	uint64_t next;
-
-	answer_table(a, columns, sizeof(columns) / sizeof(columns[0]));
-	next = ranges_of_g_stage(v->gstage, from, show, &rows);
-	answer_about_map(v->vm, "g", v->gstage->mode, next, a);
-}
-
-static void map(const struct arguments *args, struct answer *a,
-		void (*tell)(struct vcpu *v, uint64_t from, struct answer *a))
-{
-	struct vm *vm = args->vm;
 
 	if (!vm_hold(vm)) {
 		answer_error(a, "%s is stopped: it has no memory", vm->config.name);
 		return;
 	}
-	tell(args->vcpu ? args->vcpu : vm->vcpus[0], args->address, a);
+	answer_table(a, columns, sizeof(columns) / sizeof(columns[0]));
+	next = r ? ranges_of_vs_stage(gs, r, from, show, &rows)
+		 : ranges_of_g_stage(gs, from, show, &rows);
+	answer_about_map(vm, r ? "vs" : "g", r ? vsstage_mode(r->atp) : gs->mode, next, a);
 	vm_release();
 }
 
+/* The vcpu is asked before the VM is held: it may wait for that before it can answer. */
 static void map_vs(const struct arguments *args, struct answer *a)
 {
-	map(args, a, answer_vs);
+	struct regime r;
+
+	if (!vcpu_ask_regime(args->vcpu, &r))
+		answer_error(a, "the vcpu's hart is busy; try again");
+	else
+		answer_map(args->vm, &r, args->address, a);
 }
 
 static void map_g(const struct arguments *args, struct answer *a)
 {
-	map(args, a, answer_g);
+	answer_map(args->vm, NULL, args->address, a);
 }
 
 const struct command map_commands[] = {

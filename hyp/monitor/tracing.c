@@ -323,6 +323,8 @@ static void step(const struct arguments *args, struct answer *a)
 		atomic_store(&t->stops, args->events ? args->events : STEP_KINDS);
 		watch_all(vm);
 		e = go_on(vm);
+		if (e)
+			atomic_store(&t->stops, 0);
 	}
 	if (e)
 		refuse(vm, e, a);
@@ -336,7 +338,7 @@ static void list_breaks(const struct vm *vm, const struct trace *t, struct answe
 	for (unsigned i = 0; t && i < atomic_load(&t->breaks_n); i++) {
 		const struct trace_break *b = &t->breaks[i];
 
-		if (b->at == UINT64_MAX)
+		if (trace_break_is_over(b))
 			continue;
 		answer_row(a);
 		answer_text(a, vm->config.name);

@@ -50,6 +50,7 @@ static bool is_given(const struct arguments *args, const char *word)
 	       (args->second && strcmp(args->second, word) == 0);
 }
 
+/* Asked for before the VM is held: the vcpu may wait for that before it can answer. */
 static bool ask(const struct arguments *args, struct question *q, struct answer *a)
 {
 	*q = (struct question){ .v = args->vcpu, .at = gva(args->address), .want = ACCESS_LOAD };
@@ -82,18 +83,31 @@ struct so_far {
 	uint8_t rights;
 };
 
+static bool is_flawed(const struct explanation *e, const struct explain_ref *ref)
+{
+	return e->why == EXPLAIN_FLAW && ref == &e->ref[e->n - 1];
+}
+
 static void add_rights(const struct explanation *e, const struct explain_ref *ref,
 		       const struct regime *r, struct so_far *f)
 {
 	bool is_last_g = ref->stage == EXPLAIN_G && (f->is_known || !e->vs_mode);
 
-	if (!pte_is_valid(ref->pte) || !pte_is_leaf(ref->pte))
+	if (!pte_is_valid(ref->pte) || !pte_is_leaf(ref->pte) || is_flawed(e, ref))
 		return;
 	if (ref->stage == EXPLAIN_VS)
 		f->rights = permit_rights(ref->pte, r);
 	else if (is_last_g)
 		f->rights = (uint8_t)((f->is_known ? f->rights : RWX) & ref->pte & RWX);
 	f->is_known |= ref->stage == EXPLAIN_VS || is_last_g;
+}
+
+/* A leaf's page begins where its address 0 is: of 64 KiB the PPN's low bits say only that. */
+static uint64_t leads_to(const struct explanation *e, const struct explain_ref *ref)
+{
+	if (!pte_is_leaf(ref->pte) || is_flawed(e, ref))
+		return pte_address(ref->pte);
+	return vsstage_leaf_address(ref->pte, ref->level, gva(0)).v;
 }
 
 static void answer_ref(const struct explanation *e, unsigned i, const struct so_far *f,
@@ -116,7 +130,7 @@ static void answer_ref(const struct explanation *e, unsigned i, const struct so_
 	answer_hex(a, ref->pte);
 	answer_text(a, bits_of(ref->pte, text));
 	if (pte_is_valid(ref->pte))
-		answer_hex(a, pte_address(ref->pte));
+		answer_hex(a, leads_to(e, ref));
 	else
 		answer_none(a);
 	if (f->is_known)
@@ -150,16 +164,27 @@ static const char *const access_names[] = {
 	[ACCESS_FETCH] = "fetch", [ACCESS_LOAD] = "load", [ACCESS_STORE] = "store"
 };
 
+/* Policy none: an instruction is executed from a page of Gnomon's. */
+static bool is_step_page(const struct shadow_seen *s, const struct explanation *e)
+{
+	return e->why != EXPLAIN_WORKS || pte_address(s->entry) != align_down(e->hpa.v, PAGE_SIZE);
+}
+
 /* Why the shadow has what it has for the access that was explained. */
 static const char *shadow_reason(const struct shadow_seen *s, const struct explanation *e,
-				 enum access want)
+				 const struct question *q)
 {
-	bool allows = (s->entry & permit_right_for[want]) != 0;
+	bool allows = (s->entry & permit_right_for[q->want]) != 0;
+	bool is_kept = q->v->shadow->policy != SHADOW_NONE;
 
 	if (!s->has_root)
 		return "none yet: the vcpu has no root for this satp and mode";
+	if (!s->entry && !is_kept)
+		return "none: policy none keeps nothing beyond the instruction that runs";
 	if (!s->entry)
 		return "none yet: made at the first fault here since the last fence or eviction";
+	if (!is_kept && is_step_page(s, e))
+		return "of a page that has the instruction that runs, and no other";
 	if (s->is_state)
 		return "of the vcpu's state page, which patched code alone uses";
 	if (s->is_old && allows)
@@ -170,7 +195,7 @@ static const char *shadow_reason(const struct shadow_seen *s, const struct expla
 		return "of a patched copy that is executed in the page's place";
 	if (allows)
 		return "composed of both";
-	if (s->is_protected && want == ACCESS_STORE)
+	if (s->is_protected && q->want == ACCESS_STORE)
 		return "without W: the page is a table of the guest's, and stores to it are"
 		       " emulated";
 	return "without that right yet: the first such access adds it";
@@ -194,7 +219,7 @@ static void answer_shadow(const struct question *q, const struct explanation *e,
 		members[n++] = (struct answer_member){ "entry", entry, 0 };
 		members[n++] = (struct answer_member){ "bits", bits_of(s.entry, bits), 0 };
 	}
-	members[n++] = (struct answer_member){ "why", shadow_reason(&s, e, q->want), 0 };
+	members[n++] = (struct answer_member){ "why", shadow_reason(&s, e, q), 0 };
 	answer_object(a, members, n);
 }
 
@@ -233,38 +258,39 @@ static void answer_end_of(const struct question *q, const struct explanation *e,
 	answer_bool(a, e->sets_accessed);
 }
 
-static void answer_all(const struct arguments *args, struct answer *a)
+static void answer_all(const struct question *q, struct answer *a)
 {
 	struct explanation e;
-	struct question q;
 
-	if (!ask(args, &q, a))
-		return;
-	explain(q.v->gstage, &q.r, q.at, q.want, &e);
-	answer_refs(&q, &e, a);
+	explain(q->v->gstage, &q->r, q->at, q->want, &e);
+	answer_refs(q, &e, a);
 	answer_about(a, about_columns, sizeof(about_columns) / sizeof(about_columns[0]), 1);
-	answer_text(a, q.v->vm->config.name);
-	answer_number(a, q.v->id);
-	answer_hex(a, q.at.v);
-	answer_text(a, access_names[q.want]);
-	answer_text(a, q.r.user ? "user" : "kernel");
+	answer_text(a, q->v->vm->config.name);
+	answer_number(a, q->v->id);
+	answer_hex(a, q->at.v);
+	answer_text(a, access_names[q->want]);
+	answer_text(a, q->r.user ? "user" : "kernel");
 	answer_text(a, e.vs_mode ? e.vs_mode->name : "bare");
 	answer_text(a, e.g_mode->name);
-	answer_hex(a, q.r.atp);
-	answer_bool(a, q.r.sum);
-	answer_bool(a, q.r.mxr);
-	answer_end_of(&q, &e, a);
-	answer_shadow(&q, &e, a);
-	answer_check(&q, &e, a);
+	answer_hex(a, q->r.atp);
+	answer_bool(a, q->r.sum);
+	answer_bool(a, q->r.mxr);
+	answer_end_of(q, &e, a);
+	answer_shadow(q, &e, a);
+	answer_check(q, &e, a);
 }
 
 static void xlate(const struct arguments *args, struct answer *a)
 {
+	struct question q;
+
+	if (!ask(args, &q, a))
+		return;
 	if (!vm_hold(args->vm)) {
 		answer_error(a, "%s is stopped: it has no memory", args->vm->config.name);
 		return;
 	}
-	answer_all(args, a);
+	answer_all(&q, a);
 	vm_release();
 }
 

@@ -11,8 +11,8 @@
  *   gva of pc -> shadow -> our page: c.ebreak ... the instruction, c.ebreak ...    executed
  *
  * Tables are each vcpu's own (.owner): none takes back what another needs. As the page can be
- * executed only, an access to the page that the instruction is in is made by software; where that
- * can't be, the instruction runs in its own page, and those behind it too until one faults.
+ * executed only, an access to a page that the instruction is in is made by software; where that
+ * can't be, the instruction runs in its own pages, and those behind it too until one faults.
  *
  * Invariant: but for that, no entry is in use that wasn't filled for the instruction at .pc.
  *
@@ -108,9 +108,12 @@ void shadow_step_note(struct shadow_step *step, struct shadow_table *t, unsigned
 	}
 }
 
+/* Both pages of an instruction that ends in the next one; of a short one at a page's end, too, for
+ * which software does as well. */
 bool shadow_step_has(const struct shadow_step *step, gva_t at)
 {
-	return !step->whole && (at.v ^ step->pc.v) < PAGE_SIZE;
+	return !step->whole && ((at.v ^ step->pc.v) < PAGE_SIZE ||
+				(at.v ^ (step->pc.v + sizeof(uint16_t))) < PAGE_SIZE);
 }
 
 hpa_t shadow_step_page(struct shadow_step *step, gva_t at, hpa_t original)

@@ -100,16 +100,20 @@ static uint64_t amo_result(unsigned funct5, uint64_t old, uint64_t operand)
 }
 
 /* Words are worked on sign-extended: that keeps both orders. */
+static uint64_t wide(uint64_t word)
+{
+	return (uint64_t)(int64_t)(int32_t)word;
+}
+
 static uint64_t amo_word(uint32_t *at, unsigned funct5, uint64_t operand)
 {
 	uint32_t old = __atomic_load_n(at, __ATOMIC_RELAXED);
-	uint64_t wide, value = (uint64_t)(int64_t)(int32_t)operand;
 
-	do {
-		wide = (uint64_t)(int64_t)(int32_t)old;
-	} while (!__atomic_compare_exchange_n(at, &old, (uint32_t)amo_result(funct5, wide, value),
-					      false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
-	return wide;
+	while (!__atomic_compare_exchange_n(at, &old,
+					    (uint32_t)amo_result(funct5, wide(old), operand), false,
+					    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+		;
+	return wide(old);
 }
 
 static uint64_t amo_double(uint64_t *at, unsigned funct5, uint64_t operand)
@@ -128,6 +132,8 @@ uint64_t shadow_amo(struct shadow *s, gpa_t to, unsigned funct5, uint64_t value,
 	struct gstage_entry g;
 	uint64_t old = 0;
 
+	if (width == 4)
+		value = wide(value);
 	lock_take(&st->gs->lock);
 	if (gstage_reach(st->gs, to, ACCESS_STORE, &g) == OK) {
 		old = width == 4 ? amo_word(phys_pointer(g.to), funct5, value)

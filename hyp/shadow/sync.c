@@ -137,7 +137,9 @@ static void sync_tree(struct shadow_state *st, struct shadow_table *t, enum exte
 		t->synced = st->fence_seq;
 }
 
-/* Whether entry @index of @t stands for the same addresses as the first entry that points to @child. */
+/* Whether entry @index of @t stands for the same addresses as the first entry that points to @child.
+ * Another one of several may where the first doesn't; to look at them all would save a Linux one
+ * comparison in a thousand. */
 static bool is_at_same_address(const struct shadow_state *st, const struct shadow_table *t,
 			       unsigned index, const struct shadow_table *child)
 {
@@ -387,7 +389,7 @@ void shadow_lift(struct shadow_state *st, gpa_t at)
 	shadow_set_special(st, at, false);
 	st->shadow->links_seq++; /* the memo doesn't know them */
 	st->shadow->stats.unshadows++;
-	if (trace_wants(TRACE_UNSHADOW))
+	if (trace_wants_of(st->gs, TRACE_UNSHADOW))
 		tell_unshadow(at, TRACE_STORED);
 }
 

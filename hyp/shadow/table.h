@@ -308,7 +308,7 @@ void shadow_step_begin(struct shadow_state *st, const struct shadow_view *w,
 /* Entry @index of @t is in use now: a link to @child, or a leaf. @step: NULL: nobody asks. */
 void shadow_step_note(struct shadow_step *step, struct shadow_table *t, unsigned index,
 		      const struct shadow_table *child);
-/* Whether @at is in the page that is executed from ours. */
+/* Whether @at is in a page that is executed from ours. */
 bool shadow_step_has(const struct shadow_step *step, gva_t at);
 /* The page to be executed at @at, for that at @original. */
 hpa_t shadow_step_page(struct shadow_step *step, gva_t at, hpa_t original);

@@ -159,20 +159,22 @@ static void enter(struct vcpu *v)
 
 /* An event of this hart's vcpu was to end its VM's run: a step, or a break. If that has come to its
  * own end meanwhile, so be it. */
-static COLD void pause(struct vm *vm, const struct trace *t)
+static COLD void pause(struct vm *vm, struct trace *t, uint64_t by)
 {
-	uint64_t by = atomic_load(&t->stopped_by);
+	enum err e = vm_pause(vm);
 
-	if (vm_pause(vm) == OK)
-		terminal_say("%s: paused by event %lu", vm->config.name, by - 1);
+	trace_stopped(t, by);
+	if (!e)
+		terminal_say("%s: paused by event %lu", vm->config.name, by);
 }
 
 static inline void pause_if_stopped(void)
 {
 	struct trace *t = this_hart()->trace;
+	uint64_t by;
 
-	if (t && trace_take_stop(t))
-		pause(this_hart()->vcpu->vm, t);
+	if (t && trace_take_stop(t, &by))
+		pause(this_hart()->vcpu->vm, t, by);
 }
 
 /* Interrupts are looked at, never taken. */

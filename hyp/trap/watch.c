@@ -27,9 +27,9 @@ static uint64_t leaf_of(const struct explanation *e)
 	return e->why != EXPLAIN_FLAW && pte_is_leaf(last) ? last & ~(PTE_A | PTE_D) : NOT_MAPPED;
 }
 
-static void stop(const struct trace_break *b, const struct explanation *e, uint64_t leaf)
+static void stop(uint64_t at, const struct explanation *e, uint64_t leaf)
 {
-	const struct trace_value values[] = { { TRACE_AT, b->at },
+	const struct trace_value values[] = { { TRACE_AT, at },
 					      { TRACE_GPA, e->gpa.v },
 					      { TRACE_ENTRY, leaf } };
 
@@ -39,18 +39,21 @@ static void stop(const struct trace_break *b, const struct explanation *e, uint6
 		trace_stop(TRACE_MAPPED, values, leaf == BARE ? 2 : 3);
 }
 
+/* Where another one is made in its place meanwhile, that is looked at the next time. */
 static void look(struct vcpu *v, struct trace_break *b)
 {
 	struct regime r = vcpu_regime(v);
 	struct explanation e;
-	uint64_t leaf;
-	bool known = b->seen[v->id].id == b->id;
+	uint64_t leaf, id = atomic_load(&b->id), at = atomic_load(&b->at);
+	bool is_table = atomic_load(&b->is_table) != 0;
 
-	explain(v->gstage, &r, gva(b->at), ACCESS_LOAD, &e);
+	if (is_table || !id || atomic_load(&b->id) != id)
+		return;
+	explain(v->gstage, &r, gva(at), ACCESS_LOAD, &e);
 	leaf = leaf_of(&e);
-	if (known && b->seen[v->id].leaf != leaf)
-		stop(b, &e, leaf);
-	b->seen[v->id].id = b->id;
+	if (b->seen[v->id].id == id && b->seen[v->id].leaf != leaf)
+		stop(at, &e, leaf);
+	b->seen[v->id].id = id;
 	b->seen[v->id].leaf = leaf;
 }
 
@@ -60,8 +63,7 @@ void watch_maps(struct vcpu *v)
 	uint32_t n = atomic_load(&t->breaks_n);
 
 	for (uint32_t i = 0; i < n; i++)
-		if (!t->breaks[i].is_table)
-			look(v, &t->breaks[i]);
+		look(v, &t->breaks[i]);
 }
 
 void watch_tables(const struct explanation *e, uint64_t at)

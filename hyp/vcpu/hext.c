@@ -191,7 +191,7 @@ static struct regime regime_of(const struct vcpu *v, uint64_t sstatus, uint64_t 
 		.sum = (sstatus & SSTATUS_SUM) != 0,
 		.mxr = (sstatus & SSTATUS_MXR) != 0,
 		.adue = v->isa->adue,
-		.napot = v->isa->has_svnapot,
+		.napot = v->isa->host_has_svnapot,
 		.pbmt = v->isa->has_svpbmt,
 	};
 }

@@ -163,6 +163,7 @@ void isa_init(struct isa *isa, const char *from, const char *mask, size_t mask_b
 	isa->has_sstc = isa_has(isa->string, "sstc");
 	isa->has_f = isa_has(isa->string, "f");
 	isa->has_v = isa_has(isa->string, "v");
+	isa->host_has_svnapot = isa_has(from, "svnapot");
 	isa->has_svnapot = isa_has(isa->string, "svnapot");
 	isa->has_svpbmt = isa_has(isa->string, "svpbmt");
 	isa->has_svinval = isa_has(isa->string, "svinval");

@@ -20,6 +20,7 @@ struct isa {
 	bool has_f, has_v; /* floating-point, vector state: exists and is switched */
 	uint64_t hcounteren;
 	bool host_has_stateen;
+	bool host_has_svnapot; /* there is no switch: with H any guest has it, shown or not */
 	bool has_svnapot, has_svpbmt, has_svinval;
 	bool adue; /* hardware sets A and D for this guest */
 };

@@ -70,6 +70,7 @@ void vcpu_watch(const struct vcpu *v)
 
 	h->trace = trace_is_on(t) ? t : NULL;
 	h->traced = v->id;
+	h->traced_memory = v->gstage;
 	watched = h->trace || latency_is_on(v);
 	if (v->depriv.windowed)
 		shadow_window_arrive(address_of(watched ? trap_arrive_timed : trap_arrive));

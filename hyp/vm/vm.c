@@ -13,6 +13,7 @@
 #include "hyp/lib/exit.h"
 #include "hyp/lib/log.h"
 #include "hyp/lib/string.h"
+#include "hyp/lib/trace.h"
 #include "hyp/mm/phys.h"
 #include "hyp/mmu/mmu.h"
 #include "hyp/sched/sched.h"
@@ -631,6 +632,7 @@ static void end_locked(struct vm *vm)
 		vm->status = EXIT_BAD_INPUT;
 		note_end(vm);
 	}
+	trace_end(atomic_load(&vm->vcpus[0]->trace));
 	goes_on = !all_have_ended() || bundle->never_ends;
 	tell_end(vm, goes_on);
 	if (goes_on)

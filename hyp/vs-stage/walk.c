@@ -4,7 +4,7 @@
  *
  * Invariant: an entry is read once, checked, used; what the guest writes meanwhile doesn't matter. What
  * it gives back meanwhile, it gives back after the walk (gs->lock).
- * Next to read: permit.h, the rules of step 6 and 7; then g-stage/, where the gpa goes.
+ * Next to read: permit.h, the rules of step 6 and 8; then g-stage/, where the gpa goes.
  */
 #include "hyp/vs-stage/walk.h"
 
@@ -86,7 +86,7 @@ gpa_t vsstage_leaf_address(pte_t e, unsigned level, gva_t at)
 	return gpa(align_down(pte_address(e), span) | (at.v & (span - 1)));
 }
 
-/* Step 8. */
+/* Step 9. */
 bool vsstage_set_accessed(pte_t *at, pte_t seen, enum access want)
 {
 	pte_t wanted = seen | PTE_A | (want == ACCESS_STORE ? PTE_D : 0);
@@ -111,14 +111,8 @@ static pte_t *entry_at(struct gstage *gs, gpa_t at, enum access want, struct wal
 	return NULL;
 }
 
-static void record(struct walk_log *log, unsigned level, gpa_t at, pte_t e)
-{
-	if (log)
-		log->step[log->n++] = (struct walk_step){ level, at, e };
-}
-
 static struct walk walk_tables(struct gstage *gs, const struct regime *r, const struct pt_mode *m,
-			       gva_t at, enum access want, struct walk_log *log)
+			       gva_t at, enum access want)
 {
 	uint64_t table = (r->atp & ATP_PPN_MASK) << PAGE_SHIFT;
 	struct walk why;
@@ -132,7 +126,6 @@ static struct walk walk_tables(struct gstage *gs, const struct regime *r, const 
 		if (!entry)
 			return why;
 		e = __atomic_load_n(entry, __ATOMIC_RELAXED);
-		record(log, level, place, e);
 		kind = vsstage_kind(e, r, level);
 		if (kind == VSSTAGE_FAULT)
 			return ends(WALK_PAGE, place);
@@ -155,20 +148,17 @@ static struct walk walk_tables(struct gstage *gs, const struct regime *r, const 
 	}
 }
 
-struct walk vsstage_walk(struct gstage *gs, const struct regime *r, gva_t at, enum access want,
-			 struct walk_log *log)
+struct walk vsstage_walk(struct gstage *gs, const struct regime *r, gva_t at, enum access want)
 {
 	const struct pt_mode *m = vsstage_mode(r->atp);
 	struct walk w;
 
-	if (log)
-		log->n = 0;
 	if (!m)
 		return ends(WALK_OK, gpa(at.v));
 	if (!vsstage_is_canonical(m, at))
 		return ends(WALK_PAGE, gpa(0));
 	lock_take(&gs->lock);
-	w = walk_tables(gs, r, m, at, want, log);
+	w = walk_tables(gs, r, m, at, want);
 	lock_release(&gs->lock);
 	return w;
 }

@@ -1,9 +1,9 @@
 /*
  * The VS-stage: guest virtual to guest physical, by the guest's own table.
  *
- * With H the hardware does this by itself; the software walk is needed to emulate an access, to
- * explain one, and to find what faulted when htval is 0. It follows the specification's algorithm
- * step by step and may record each.
+ * With H the hardware does this by itself; the software walk is needed to emulate an access, and to
+ * find what faulted when htval is 0. It follows the specification's algorithm step by step; so does
+ * hyp/mmu/explain.h, which shows each and changes nothing.
  *
  * Source: privileged specification, "Virtual Address Translation Process", with the changes of
  * "Two-Stage Address Translation".
@@ -68,18 +68,6 @@ bool vsstage_lacks_accessed(pte_t e, enum access want);
  */
 bool vsstage_set_accessed(pte_t *at, pte_t seen, enum access want);
 
-/* One reference of a walk, for whoever wants to see it. */
-struct walk_step {
-	unsigned level;
-	gpa_t pte_at;
-	pte_t pte;
-};
-
-struct walk_log {
-	unsigned n;
-	struct walk_step step[PT_MAX_LEVELS];
-};
-
 struct walk {
 	enum {
 		WALK_OK,     /* .at is the gpa, .level the leaf's level */
@@ -95,9 +83,7 @@ struct walk {
 
 /**
  * Translate @at for @want. Sets A and D in the guest's table, atomically, where @r->adue.
- * @log: each reference is recorded there; may be NULL.
  */
-struct walk vsstage_walk(struct gstage *gs, const struct regime *r, gva_t at, enum access want,
-			 struct walk_log *log);
+struct walk vsstage_walk(struct gstage *gs, const struct regime *r, gva_t at, enum access want);
 
 #endif

@@ -24,7 +24,7 @@ static enum {
 		return MASK_READ;
 	if (!is_aligned(at, sizeof(*mask)))
 		return MASK_BAD;
-	w = vsstage_walk(v->gstage, &r, gva(at), ACCESS_LOAD, NULL);
+	w = vsstage_walk(v->gstage, &r, gva(at), ACCESS_LOAD);
 	if (w.result == WALK_AGAIN)
 		return MASK_AGAIN;
 	if (w.result != WALK_OK || gstage_read(v->gstage, w.at, mask, sizeof(*mask)) != OK)

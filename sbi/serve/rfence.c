@@ -59,13 +59,19 @@ static struct mmu_fence whole_pages(uint64_t at, uint64_t bytes, const uint64_t 
 				   bytes <= PAGES_ONE_BY_ONE * PAGE_SIZE, asid };
 }
 
+/* What it is about all of has no member. */
 static COLD void tell_fence(const struct mmu_fence *f)
 {
-	const struct trace_value values[] = { { TRACE_AT, f->at },
-					      { TRACE_BYTES, f->bytes },
-					      { TRACE_ASID, f->asid ? *f->asid : 0 } };
+	struct trace_value values[3];
+	unsigned n = 0;
 
-	trace_add(TRACE_FENCE, TRACE_SBI, values, f->asid ? 3 : 2);
+	if (f->bytes != UINT64_MAX) {
+		values[n++] = (struct trace_value){ TRACE_AT, f->at };
+		values[n++] = (struct trace_value){ TRACE_BYTES, f->bytes };
+	}
+	if (f->asid)
+		values[n++] = (struct trace_value){ TRACE_ASID, *f->asid & SATP_ASID_MASK };
+	trace_add(TRACE_FENCE, TRACE_SBI, values, n);
 }
 
 void serve_sfence_on(struct vcpu *v, uint64_t set, uint64_t at, uint64_t bytes,

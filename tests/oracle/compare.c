@@ -46,27 +46,29 @@ static void random_query(struct bits *b, const struct world *w, struct oracle_ma
 	}
 }
 
-static struct walk run_walk(struct world *w, const struct oracle_machine *m, uint64_t va,
-			    enum oracle_access access, struct walk_log *log)
+static struct regime regime_of(const struct oracle_machine *m)
 {
-	struct regime r = { .atp = m->vsatp, .user = m->vu, .sum = m->sum, .mxr = m->vs_mxr,
-			    .adue = m->adue, .napot = m->napot, .pbmt = m->pbmt };
+	return (struct regime){ .atp = m->vsatp, .user = m->vu, .sum = m->sum, .mxr = m->vs_mxr,
+				.adue = m->adue, .napot = m->napot, .pbmt = m->pbmt };
+}
 
-	return vsstage_walk(&w->gs, &r, gva(va), (enum access)access, log);
+static struct walk run_walk(struct world *w, const struct oracle_machine *m, uint64_t va,
+			    enum oracle_access access)
+{
+	const struct regime r = regime_of(m);
+
+	return vsstage_walk(&w->gs, &r, gva(va), (enum access)access);
 }
 
 /* What a walk that ends well must agree about. */
-static const char *compare_success(struct world *w, const struct oracle_machine *m,
-				   const struct oracle_answer *o, struct walk s,
-				   const struct walk_log *log, enum oracle_access access)
+static const char *compare_success(struct world *w, const struct oracle_answer *o, struct walk s,
+				   enum oracle_access access)
 {
 	struct gstage_entry g;
 	bool changed;
 
 	if (s.result != WALK_OK || s.at.v != o->gpa || s.level != o->level)
 		return "the walk's result, gpa or level";
-	if (m->vsatp && log->n != (m->vsatp >> ATP_MODE_SHIFT) - 5 - o->level)
-		return "the number of steps";
 	if (o->result == ORACLE_GUEST_PAGE_FAULT)
 		return gstage_touch(&w->gs, s.at, (enum access)access, &changed) == ERR_RANGE ?
 			       NULL :
@@ -79,9 +81,8 @@ static const char *compare_success(struct world *w, const struct oracle_machine 
 	return NULL;
 }
 
-static const char *compare(struct world *w, const struct oracle_machine *m,
-			   const struct oracle_answer *o, struct walk s,
-			   const struct walk_log *log, enum oracle_access access)
+static const char *compare(struct world *w, const struct oracle_answer *o, struct walk s,
+			   enum oracle_access access)
 {
 	if (o->result == ORACLE_PAGE_FAULT)
 		return s.result == WALK_PAGE ? NULL : "a page fault";
@@ -89,7 +90,7 @@ static const char *compare(struct world *w, const struct oracle_machine *m,
 		return s.result == WALK_ACCESS && s.at.v == o->gpa ? NULL : "a table outside RAM";
 	if (o->result == ORACLE_ACCESS_FAULT)
 		return "hardware that leaves the machine's RAM";
-	return compare_success(w, m, o, s, log, access);
+	return compare_success(w, o, s, access);
 }
 
 static void count(struct coverage *c, const struct oracle_machine *m,
@@ -113,9 +114,13 @@ static void count(struct coverage *c, const struct oracle_machine *m,
 	c->pbmt += (s->pte & PTE_PBMT) != 0;
 }
 
-static void report(const struct oracle_machine *m, const struct oracle_answer *o,
-		    const struct walk *s, const struct walk_log *log, uint64_t va, unsigned access)
+static void report(struct world *w, const struct oracle_machine *m, const struct oracle_answer *o,
+		    const struct walk *s, uint64_t va, unsigned access)
 {
+	struct explain_ref ref[PT_MAX_LEVELS];
+	const struct regime r = regime_of(m);
+	unsigned n = guest_references(&w->gs, &r, gva(va), (enum access)access, ref);
+
 	fprintf(stderr,
 		"va %016lx access %u vsatp %016lx hgatp %016lx vu %d sum %d mxr %d adue %d "
 		"napot %d pbmt %d\n",
@@ -125,9 +130,9 @@ static void report(const struct oracle_machine *m, const struct oracle_answer *o
 		(int)o->result, (int)o->why, o->gpa, o->hpa, o->level, o->g_level, o->implicit);
 	fprintf(stderr, "walk:   result %d gpa %lx level %u pte %016lx\n", (int)s->result, s->at.v,
 		s->level, s->pte);
-	for (unsigned i = 0; m->vsatp && i < log->n; i++)
-		fprintf(stderr, "  step: level %u at %lx pte %016lx\n", log->step[i].level,
-			log->step[i].pte_at.v, log->step[i].pte);
+	for (unsigned i = 0; i < n; i++)
+		fprintf(stderr, "  step: level %u at %lx pte %016lx\n", ref[i].level, ref[i].gpa.v,
+			ref[i].pte);
 }
 
 /* @walk_first: the software walk meets untouched memory; otherwise the hardware does. */
@@ -135,7 +140,6 @@ static void one_query(struct bits *b, struct world *w, bool walk_first, struct c
 {
 	static uint64_t before[TABLES * PT_ENTRIES], after[TABLES * PT_ENTRIES];
 	bool look = bits_below(b, 32) == 0;
-	struct walk_log log = { .n = PT_MAX_LEVELS + 1 };
 	struct oracle_machine m;
 	struct oracle_answer o;
 	struct walk s;
@@ -148,12 +152,12 @@ static void one_query(struct bits *b, struct world *w, bool walk_first, struct c
 		world_read(w, (uint8_t *)before);
 	wrong = compare_explanation(w, &m, va, access, c);
 	if (walk_first)
-		s = run_walk(w, &m, va, access, &log);
+		s = run_walk(w, &m, va, access);
 	o = world_oracle(w, &m, va, access);
 	if (!walk_first)
-		s = run_walk(w, &m, va, access, &log);
+		s = run_walk(w, &m, va, access);
 	if (!wrong)
-		wrong = compare(w, &m, &o, s, &log, access);
+		wrong = compare(w, &o, s, access);
 	if (!wrong)
 		wrong = compare_explanation(w, &m, va, access, c);
 	if (!wrong && walk_first && o.updates)
@@ -168,7 +172,7 @@ static void one_query(struct bits *b, struct world *w, bool walk_first, struct c
 	if (wrong) {
 		fprintf(stderr, "%s first; they disagree about %s\n",
 			walk_first ? "walk" : "hardware", wrong);
-		report(&m, &o, &s, &log, va, access);
+		report(w, &m, &o, &s, va, access);
 		world_fail(w, "a difference");
 	}
 	count(c, &m, &o, &s, access);

@@ -18,9 +18,9 @@ struct bits {
 	uint64_t state;
 };
 
-/* What has been seen; a suite that never saw one of these has proved nothing about it. */
 struct world;
 
+/* What has been seen; a suite that never saw one of these has proved nothing about it. */
 struct coverage {
 	uint64_t result[ORACLE_RESULTS], why[WHY_COUNT];
 	uint64_t level[5], g_level[4], bare, implicit, implicit_store;
@@ -31,6 +31,11 @@ struct coverage {
 /* What is wrong with the explanation of one access, or NULL; counts what came of it. */
 const char *compare_explanation(struct world *w, const struct oracle_machine *m, uint64_t va,
 				enum oracle_access access, struct coverage *c);
+
+/* The guest's own entries on the way of an access, into @to. Returns how many. Nothing is changed.
+ */
+unsigned guest_references(struct gstage *gs, const struct regime *r, gva_t at, enum access want,
+			  struct explain_ref to[PT_MAX_LEVELS]);
 
 /* Build a world and make @queries translations in it. */
 void compare_world(struct bits *b, unsigned queries, struct coverage *c);

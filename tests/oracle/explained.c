@@ -60,7 +60,9 @@ static bool is_same_guest_fault(const struct world *w, const struct explanation 
 		return !is_ram && !o->implicit && !is_device;
 	if (e->why == EXPLAIN_DEVICE || e->why == EXPLAIN_DEVICE_FETCH)
 		return !is_ram && !o->implicit && is_device;
-	return e->why == EXPLAIN_G_NO_WRITE && is_ram && o->why == WHY_RIGHTS;
+	if (e->why == EXPLAIN_G_NO_UPDATE)
+		return is_ram && o->implicit_store && o->why == WHY_RIGHTS && !e->sets_accessed;
+	return e->why == EXPLAIN_G_NO_WRITE && is_ram && !o->implicit && o->why == WHY_RIGHTS;
 }
 
 static bool is_same_end(const struct world *w, const struct explanation *e,
@@ -88,6 +90,19 @@ static const char *compare_references(const struct explanation *e, const struct 
 		    memcmp(&e->ref[i].pte, m->memory + (t->at[i] - m->base), sizeof(pte_t)) != 0)
 			return "a reference";
 	return NULL;
+}
+
+unsigned guest_references(struct gstage *gs, const struct regime *r, gva_t at, enum access want,
+			  struct explain_ref to[PT_MAX_LEVELS])
+{
+	struct explanation e;
+	unsigned n = 0;
+
+	explain(gs, r, at, want, &e);
+	for (unsigned i = 0; i < e.n; i++)
+		if (e.ref[i].stage == EXPLAIN_VS)
+			to[n++] = e.ref[i];
+	return n;
 }
 
 const char *compare_explanation(struct world *w, const struct oracle_machine *m, uint64_t va,

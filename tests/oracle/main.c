@@ -73,6 +73,7 @@ int main(int argc, char **argv)
 		{ "explained: device", c.explained[EXPLAIN_DEVICE] },
 		{ "explained: never touched", c.explained[EXPLAIN_G_NOTHING] },
 		{ "explained: no W in the G-stage", c.explained[EXPLAIN_G_NO_WRITE] },
+		{ "explained: no W there for A or D", c.explained[EXPLAIN_G_NO_UPDATE] },
 		{ "shadow, trap: works", s.what[SHADOW_TRAP][SHADOW_RESUME] },
 		{ "shadow, trap: page fault", s.what[SHADOW_TRAP][SHADOW_PAGE] },
 		{ "shadow, trap: access fault", s.what[SHADOW_TRAP][SHADOW_ACCESS] },

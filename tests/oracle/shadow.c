@@ -360,7 +360,7 @@ static void ask(const struct query *q)
 	if (look)
 		world_read(&v.w, (uint8_t *)before);
 	if (walk_first)
-		s = vsstage_walk(&v.w.gs, &q->r, q->at, q->want, NULL);
+		s = vsstage_walk(&v.w.gs, &q->r, q->at, q->want);
 	o = world_oracle(&v.w, &m, q->at.v, (enum oracle_access)q->want);
 	copies = v.w.gs.cow_copies;
 	a = run_shadow(q);
@@ -368,7 +368,7 @@ static void ask(const struct query *q)
 	if (!wrong)
 		wrong = compare_after(q, &m, &o, &a, v.w.gs.cow_copies != copies);
 	if (!walk_first)
-		s = vsstage_walk(&v.w.gs, &q->r, q->at, q->want, NULL);
+		s = vsstage_walk(&v.w.gs, &q->r, q->at, q->want);
 	if (!wrong)
 		wrong = compare_walk(&o, &s);
 	if (!wrong && look) {
@@ -524,25 +524,24 @@ static void choose_root(unsigned i)
 static void edit_used(void)
 {
 	const struct query *q = &v.worked[below(v.worked_n)];
-	struct walk_log log = { .n = 0 };
-	const struct walk_step *step;
+	struct explain_ref ref[PT_MAX_LEVELS], *one;
+	unsigned n = guest_references(&v.w.gs, &q->r, q->at, q->want, ref);
 
-	vsstage_walk(&v.w.gs, &q->r, q->at, q->want, &log);
-	if (!log.n)
+	if (!n)
 		return;
-	step = &log.step[chance(70) ? log.n - 1 : below(log.n)];
-	guest_store(step->pte_at.v, edited(step->pte, step->level));
+	one = &ref[chance(70) ? n - 1 : below(n)];
+	guest_store(one->gpa.v, edited(one->pte, one->level));
 }
 
 /* The guest may mend what an access of @vcpu's missed, and go on with it. */
 static void mend(unsigned vcpu)
 {
 	struct shadow_miss m = v.view[vcpu].miss;
-	struct walk_log l = { .n = 0 };
+	struct explain_ref ref[PT_MAX_LEVELS];
+	unsigned n = guest_references(&v.w.gs, &m.r, m.at, m.want, ref);
 
-	vsstage_walk(&v.w.gs, &m.r, m.at, m.want, &l);
-	if (l.n && l.step[l.n - 1].level == 0)
-		guest_store(l.step[l.n - 1].pte_at.v, world_entry(v.b, &v.w, 0) | PTE_V | PTE_A);
+	if (n && ref[n - 1].level == 0)
+		guest_store(ref[n - 1].gpa.v, world_entry(v.b, &v.w, 0) | PTE_V | PTE_A);
 	shadow_foresee(&v.shadow, &v.view[vcpu], m.pc);
 }
 

@@ -37,7 +37,8 @@ def by_guest(lines):
 
 
 def as_pattern(line):
-    """Numbers, also hexadecimal ones, are any numbers, and ... is anything."""
+    """Numbers, also hexadecimal ones, are any numbers, of as many digits as they have, and ... is
+    anything."""
     if line == "...":
         return r"(?:.*\n)*?"
     pattern = re.sub(r"\b(?=[0-9a-f]*\d)[0-9a-f]+\b", r"[0-9a-f]+", re.escape(line))

@@ -58,6 +58,9 @@ def check_event(event):
             assert isinstance(value, int), event
         elif key not in STRINGS:
             assert re.fullmatch(r"0x[0-9a-f]+", value), event
+    if kind == "fence":
+        assert ("bytes" in event) <= ("at" in event), event
+        assert event.get("bytes") != hex((1 << 64) - 1) and event.get("asid", 0) < 1 << 16, event
     if kind in WHYS and "why" in event:
         assert event["why"] in WHYS[kind], event
 
@@ -289,6 +292,22 @@ def test_suites_while_traced(name, args, backend, tmp_path):
     assert set(failed(said)) <= known and re.search(r"^1\.\.\d+$", said, re.MULTILINE), said[-2000:]
 
 
+def test_remote_fences(tmp_path):
+    """What calls fence is told as what instructions do: all addresses, or all spaces, are no member."""
+    vms = {"a": {"kernel": suite("harts"), "vcpus": 2, "memory": 64 << 20}, "busy": good("hog")}
+    with Machine(tmp_path, vms, "--harts", 2, end="never", default="busy", limit=100) as machine:
+        machine.ask("vm create a")
+        machine.ask("trace a on fence")
+        machine.ask("vm start a")
+        machine.reaches("a", "stopped")
+        seen = [event for event in read_all(machine) if "event" in event]
+        machine.quit()
+    for event in seen:
+        check_event(event)
+    shapes = {("at" in event, "asid" in event) for event in seen if event.get("why") == "sbi"}
+    assert len(shapes) == 4, shapes
+
+
 # --- step by step ---
 
 SEE_SATP = (("depriv", NO_H), ("depriv", HEXT),
@@ -321,6 +340,8 @@ def test_steps(backend, args, tmp_path):
         machine.disconnect()
         done = launch("--control", machine.control, "a", "--events", "evict", command="step")
         assert_one_line(done, 1, "a is (stopped|ending): none of these events came")
+        machine.until(lambda: machine.state("a") == "stopped")
+        assert machine.ask("trace a")["stepping"] is False
         assert "Hand and hardware agree." in machine.said("a")
         machine.quit()
 

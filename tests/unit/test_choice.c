@@ -6,7 +6,7 @@
 
 #include "hyp/drv/host.h"
 #include "hyp/shadow/shadow.h"
-#include "hyp/vcpu/isa.h"
+#include "hyp/vcpu/vcpu.h"
 #include "hyp/vm/choice.h"
 
 #define WITH_H	  "rv64imafdch_zicsr_zifencei_zicbom_zicboz_zba_sstc_svadu_svinval_svpbmt"
@@ -115,6 +115,24 @@ static void what_firmware_holds_back_is_hidden(void **state)
 	assert_false(isa.has_sstc);
 }
 
+/* Hidden, N is reserved where we walk; hardware takes it for what it is. */
+static void what_has_no_switch_is_not_reserved(void **state)
+{
+	static const char mask[] = "svnapot\0svpbmt";
+	static struct state_page page;
+	static struct vcpu v;
+	struct isa isa;
+
+	(void)state;
+	isa_init(&isa, WITH_H "_svnapot", mask, sizeof(mask), ~UINT64_C(0));
+	assert_false(isa.has_svnapot || isa.has_svpbmt);
+	v.isa = &isa;
+	v.depriv.state = &page;
+	assert_true(backend_hext.saved_regime(&v).napot);
+	assert_false(backend_hext.saved_regime(&v).pbmt);
+	assert_false(backend_depriv.saved_regime(&v).napot);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -125,6 +143,7 @@ int main(void)
 		cmocka_unit_test(options_override),
 		cmocka_unit_test(same_isa),
 		cmocka_unit_test(what_firmware_holds_back_is_hidden),
+		cmocka_unit_test(what_has_no_switch_is_not_reserved),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

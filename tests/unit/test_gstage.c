@@ -3,10 +3,13 @@
  */
 #include "tests/unit/unit.h"
 
+#include <stdlib.h>
+
 #include "hyp/dev/board.h"
 #include "hyp/drv/host.h"
 #include "hyp/g-stage/gstage.h"
 #include "hyp/lib/string.h"
+#include "hyp/lib/trace.h"
 #include "hyp/mm/phys.h"
 #include "sbi/abi.h"
 
@@ -508,6 +511,26 @@ static void copies_end_at_rams_end(void **state)
 	assert_null(gstage_pointer(&gs, gpa(RAM + MIB(2)), ACCESS_LOAD));
 }
 
+/* Of what a hart does for another VM than its vcpu's, that one's trace tells nothing. */
+static void fills_are_told_of_its_own_vm(void **state)
+{
+	static struct gstage another;
+	struct trace *t = malloc(sizeof(*t));
+	(void)state;
+
+	trace_init(t);
+	t->kinds = 1u << TRACE_FILL;
+	this_hart()->trace = t;
+	this_hart()->traced_memory = &another;
+	vm(GSTAGE_SV39X4, RAM, MIB(8));
+	assert_true(touch(RAM, ACCESS_STORE));
+	assert_int_equal(t->next, 0);
+	this_hart()->traced_memory = &gs;
+	assert_true(touch(RAM + MIB(2), ACCESS_STORE));
+	assert_int_equal(t->next, 1);
+	free(t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -527,6 +550,7 @@ int main(void)
 		cmocka_unit_test_setup(entering, set_up),
 		cmocka_unit_test_setup(out_of_memory, set_up),
 		cmocka_unit_test_setup(copies_end_at_rams_end, set_up),
+		cmocka_unit_test_setup(fills_are_told_of_its_own_vm, set_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

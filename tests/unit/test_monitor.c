@@ -202,38 +202,6 @@ static void registers(void **state)
 						  "its vcpu N; usage: vcpu regs VM[.N]\n");
 }
 
-static void translations(void **state)
-{
-	static const struct frame_range ram = { UINT64_C(0x80000000), MIB(32) };
-	struct vm *vm = vms[2];
-	bool changed;
-	(void)state;
-
-	assert_string_equal(run("xlate a 0"), "error: a is stopped: it has no memory\n");
-	assert_string_equal(run("xlate a 0x1z"),
-			    "error: \"0x1z\" isn't an address in hexadecimal; usage: xlate VM[.N] "
-			    "GVA [r|w|x] [user|kernel]\n");
-	fake_ram(ram.base, ram.bytes);
-	assert_int_equal(frame_add_ram(ram, NULL, 0, true), OK);
-	vm->pool.owner = 7;
-	assert_int_equal(gstage_init(&vm->gstage, &gstage_modes[GSTAGE_SV39X4], &vm->pool,
-				     gpa(ram.base), MIB(4)),
-			 OK);
-	vm->vcpus[1]->gstage = &vm->gstage;
-	vm->vcpus[1]->shadow = &vm->shadow;
-	assert_int_equal(gstage_touch(&vm->gstage, gpa(ram.base), ACCESS_STORE, &changed), OK);
-	run("xlate lin.ux.1 80000123 w user");
-	assert_non_null(strstr(answered, "\n  1  G          2  0000000080000123      2  "));
-	assert_non_null(strstr(answered, "  da-u xwrv  "));
-	assert_non_null(strstr(answered, "rwx\nvm            lin.ux\n"));
-	assert_non_null(strstr(answered, "\naccess        store\nmode          user\n"));
-	assert_non_null(strstr(answered, "\nbytes         2097152\n"));
-	assert_non_null(strstr(answered, "\nshadow        why none yet: the vcpu has no root "));
-	run_in(ANSWER_JSON, "xlate lin.ux.1 ffffffffffffffff x");
-	assert_non_null(strstr(answered, "\"result\":[],\"about\":{\"vm\":\"lin.ux\",\"vcpu\":1,"));
-	assert_non_null(strstr(answered, "\"works\":false,\"cause\":1,\"gpa\":null,"));
-}
-
 /* Every name that the longest VM of a bundle can have, and every VM there can be. */
 static void many_vms(void **state)
 {
@@ -630,7 +598,6 @@ int main(void)
 		cmocka_unit_test_setup(life_cycle, set_up),
 		cmocka_unit_test_setup(lists, set_up),
 		cmocka_unit_test_setup(registers, set_up),
-		cmocka_unit_test_setup(translations, set_up),
 		cmocka_unit_test_setup(many_vms, set_up),
 		cmocka_unit_test_setup(rates, set_up),
 		cmocka_unit_test_setup(exits_counted, set_up),

@@ -100,6 +100,21 @@ static void its_own_page_is_softwares(void **state)
 	assert_int_equal(executed(0x100)[0x82], LOAD & 0xffff);
 }
 
+/* Of two pages each is its own: else fetch and access would take turns for ever. */
+static void so_are_both_of_two(void **state)
+{
+	(void)state;
+	assert_int_equal(fault(0xffe, 0xffe, ACCESS_FETCH), SHADOW_RESUME);
+	assert_int_equal(fault(0xffe, 0x1000, ACCESS_FETCH), SHADOW_RESUME);
+	assert_int_equal(fault(0xffe, 0x1100, ACCESS_LOAD), SHADOW_READ);
+	assert_int_equal(fault(0xffe, 0x1100, ACCESS_STORE), SHADOW_STORE);
+	assert_int_equal(fault(0xffe, 0x200, ACCESS_LOAD), SHADOW_READ);
+	assert_true(is_there(&r, 0x1000, ACCESS_FETCH));
+	shadow_step_whole(&shadow, &view);
+	assert_int_equal(fault(0xffe, 0x1000, ACCESS_FETCH), SHADOW_RESUME);
+	assert_true(is_there(&r, 0x1100, ACCESS_LOAD));
+}
+
 static void a_breakpoint_is_the_next_one(void **state)
 {
 	struct regime other = r;
@@ -147,6 +162,7 @@ int main(void)
 		cmocka_unit_test_setup(it_has_what_it_faulted_for, set_up),
 		cmocka_unit_test_setup(it_may_end_in_the_next_page, set_up),
 		cmocka_unit_test_setup(its_own_page_is_softwares, set_up),
+		cmocka_unit_test_setup(so_are_both_of_two, set_up),
 		cmocka_unit_test_setup(a_breakpoint_is_the_next_one, set_up),
 		cmocka_unit_test_setup(each_vcpu_has_its_own, set_up),
 		cmocka_unit_test_setup(many_pages_of_one, set_up),

@@ -4,6 +4,8 @@
  */
 #include "tests/unit/shadow.h"
 
+#include "hyp/lib/trace.h"
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -101,21 +103,31 @@ static void amos(void **state)
 		{ 0x1c, 4, 0x1111111180000000, 1, 0x1111111180000000 },
 	};
 	struct regime r = with_all_mapped(SHADOW_TRAP);
+	static struct trace trace;
+	struct trace_event e;
+	uint64_t lost;
 	(void)state;
 
 	reaches(&r, 0, ACCESS_STORE, RAM + MIB(4));
+	trace_init(&trace);
+	trace.kinds = 1u << TRACE_PT_STORE;
+	this_hart()->trace = &trace;
 	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		uint64_t expected = rows[i].old;
+		uint64_t expected = rows[i].old, mask = rows[i].width == 4 ? UINT32_MAX : UINT64_MAX;
 
 		if (rows[i].width == 4)
 			expected = (uint64_t)(int64_t)(int32_t)expected;
 		put(TABLE(2), 7, rows[i].old);
+		assert_true(trace_read(&trace, &e, &lost)); /* a store, too */
 		assert_int_equal(shadow_amo(&shadow, gpa(TABLE(2) + 56), rows[i].funct5,
 					    rows[i].operand, rows[i].width),
 				 expected);
 		assert_int_equal(get(TABLE(2), 7), rows[i].result);
 		check_state();
+		assert_true(trace_read(&trace, &e, &lost));
+		assert_int_equal(e.value[TRACE_VALUE], rows[i].result & mask);
 	}
+	this_hart()->trace = NULL;
 	/* With its effect on the shadow. */
 	put(TABLE(2), 1, pte_make(RAM + MIB(4), RW));
 	reaches(&r, PAGE_SIZE, ACCESS_STORE, RAM + MIB(4));

@@ -229,12 +229,19 @@ static void by_kind(void **state)
 	assert_int_equal(e.value[TRACE_AT], 5);
 }
 
+static bool is_stopped(void)
+{
+	uint64_t by;
+
+	return trace_take_stop(t, &by);
+}
+
 /* The first of the kinds asked for stops the VM, once; it is written though nobody traces. */
 static void steps(void **state)
 {
 	const struct trace_value satp = { TRACE_ATP, UINT64_C(8) << 60 | 0x80200 };
 	struct trace_event e;
-	uint64_t lost;
+	uint64_t lost, by;
 	(void)state;
 
 	this_hart()->trace = t;
@@ -242,16 +249,27 @@ static void steps(void **state)
 	assert_true(trace_is_on(t) && trace_wants(TRACE_FENCE) && !trace_wants(TRACE_FILL));
 	trace_add(TRACE_FILL, TRACE_PAGE, NULL, 0);
 	reads_nothing();
-	assert_false(trace_take_stop(t));
+	assert_false(is_stopped());
 	trace_add(TRACE_SATP, TRACE_NO_WHY, &satp, 1);
-	assert_int_equal(t->stopped_by, 0 + 1);
-	assert_false(trace_is_on(t));
+	assert_false(trace_wants(TRACE_SATP));
+	assert_true(trace_is_on(t)); /* until the VM is paused */
 	trace_add(TRACE_FENCE, TRACE_NO_WHY, NULL, 0);
 	assert_true(trace_read(t, &e, &lost));
 	assert_int_equal(e.kind, TRACE_SATP);
 	reads_nothing();
-	assert_true(trace_take_stop(t));
-	assert_false(trace_take_stop(t));
+	assert_true(trace_take_stop(t, &by));
+	assert_int_equal(by, 0);
+	assert_int_equal(t->stopped_by, 0);
+	trace_stopped(t, by);
+	assert_int_equal(t->stopped_by, 0 + 1);
+	assert_false(is_stopped() || trace_is_on(t));
+	/* What was asked of a VM that has ended, or has met it just before, isn't the next one's.
+	 */
+	t->stops = 1u << TRACE_FENCE;
+	t->hit = 5;
+	trace_end(t);
+	assert_false(is_stopped() || trace_is_on(t));
+	trace_end(NULL);
 }
 
 /* A page that satp, or a pointer that was stored, makes a table; once each. */
@@ -273,23 +291,26 @@ static void table_breaks(void **state)
 	trace_add(TRACE_PT_STORE, TRACE_NO_WHY, &leaf, 1);
 	trace_add(TRACE_PT_STORE, TRACE_NO_WHY, &none, 1);
 	trace_add(TRACE_SATP, TRACE_NO_WHY, &(struct trace_value){ TRACE_ATP, ~0ul }, 1);
-	assert_false(trace_take_stop(t));
+	assert_false(is_stopped());
 	trace_add(TRACE_SATP, TRACE_NO_WHY, &satp, 1);
-	assert_true(trace_take_stop(t));
+	assert_true(is_stopped());
 	trace_add(TRACE_SATP, TRACE_NO_WHY, &satp, 1);
-	assert_false(trace_take_stop(t));
+	assert_false(is_stopped());
 	trace_add(TRACE_PT_STORE, TRACE_NO_WHY, &pointer, 1);
-	assert_true(trace_take_stop(t));
+	assert_true(is_stopped());
 	assert_int_equal(t->next, 2);
 	trace_stop(TRACE_UNMAPPED, &bare, 1);
-	assert_true(trace_take_stop(t));
-	for (unsigned i = 3; i < TRACE_BREAKS; i++)
-		assert_true(trace_add_break(t, true, i));
+	assert_true(is_stopped());
+	/* Those that were met make room. */
+	for (unsigned i = 1; i < TRACE_BREAKS; i++)
+		assert_true(trace_add_break(t, i < 4, i));
 	assert_false(trace_add_break(t, true, 0x1000));
+	assert_false(t->breaks[2].is_table);
+	assert_int_equal(t->breaks[2].id, 3);
 	trace_clear_breaks(t);
 	assert_false(trace_is_on(t) || trace_take_table(t, 0));
 	assert_true(trace_add_break(t, false, 1));
-	assert_int_equal(t->breaks[0].id, TRACE_BREAKS + 1);
+	assert_int_equal(t->breaks[0].id, TRACE_BREAKS + 3);
 }
 
 int main(void)

@@ -183,7 +183,9 @@ static void read_on(void **state)
 
 static void stepped(void **state)
 {
+	uint64_t by;
 	(void)state;
+
 	assert_string_equal(run("step lin.ux"), "");
 	assert_string_equal(played.called, "");
 	assert_int_equal(trace_of(2)->stops, 1u << TRACE_FAULT | 1u << TRACE_FENCE |
@@ -191,6 +193,9 @@ static void stepped(void **state)
 	assert_int_equal(played.vcpu[2][1].requests, VCPU_REQ_WATCH);
 	assert_non_null(strstr(run("trace lin.ux"), "stepping  yes\npaused_by -\n"));
 	add(TRACE_FENCE, TRACE_NO_WHY, NULL, 0);
+	assert_non_null(strstr(run("trace lin.ux"), "stepping  no\npaused_by -\n"));
+	assert_true(trace_take_stop(trace_of(2), &by));
+	trace_stopped(trace_of(2), by);
 	assert_non_null(strstr(run("trace lin.ux"), "stepping  no\npaused_by 0\n"));
 	played.vm[2].state = VM_PAUSED;
 	assert_string_equal(run("step lin.ux fill"), "");
@@ -203,6 +208,7 @@ static void stepped(void **state)
 	assert_string_equal(played.called, "start a");
 	played.vm[0].state = VM_ENDING;
 	assert_true(string_starts(run("step a"), "error: a: "));
+	assert_int_equal(trace_of(0)->stops, 0);
 	assert_true(string_starts(run("step a frob"), "error: \"frob\" isn't a list"));
 }
 
@@ -219,6 +225,8 @@ static void breaks(void **state)
 						 "a                 table  0000000080200000\n");
 	assert_true(trace_take_table(trace_of(0), 0x80200000));
 	assert_null(strstr(run("break a"), "table"));
+	assert_string_equal(run("break a map ffffffffffffffff"), ""); /* in the table's place */
+	assert_non_null(strstr(run("break a"), "map    ffffffffffffffff\n"));
 	for (unsigned i = 2; i < TRACE_BREAKS; i++)
 		assert_string_equal(run("break a map 1000"), "");
 	assert_string_equal(run("break a map 1000"),
