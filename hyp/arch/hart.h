@@ -15,7 +15,7 @@ struct trace;
 struct vcpu;
 
 /* Who wants to be told by the hart's one timer: hyp/vcpu/timer.h. */
-enum { TIMER_GUEST, TIMER_SCHED, TIMER_MONITOR, TIMER_UPLINK, TIMERS };
+enum { TIMER_GUEST, TIMER_SCHED, TIMER_MONITOR, TIMER_UPLINK, TIMER_END, TIMERS };
 
 struct hart {
 	unsigned index;	       /* 0 is the boot hart; row of host.hart_id */

@@ -193,13 +193,6 @@ void virtio_reset(struct board *b)
 	}
 }
 
-void virtio_drain(struct board *b)
-{
-	for (struct virtio_device *d = b->virtio; d < b->virtio + VIRTIO_SLOTS; d++)
-		if (d->kind && d->kind->drain)
-			d->kind->drain(d);
-}
-
 void virtio_detach(struct board *b)
 {
 	for (struct virtio_device *d = b->virtio; d < b->virtio + VIRTIO_SLOTS; d++)
@@ -224,6 +217,19 @@ unsigned virtio_under_way(struct virtio_device *d)
 	n = under_way(d);
 	lock_release(&d->lock);
 	return n;
+}
+
+bool virtio_drain(struct board *b, bool late)
+{
+	unsigned n = 0;
+
+	for (struct virtio_device *d = b->virtio; d < b->virtio + VIRTIO_SLOTS; d++) {
+		if (!d->kind || !d->kind->drain)
+			continue;
+		d->kind->drain(d, late);
+		n += virtio_under_way(d);
+	}
+	return n == 0;
 }
 
 static bool features_are_good(const struct virtio_device *d)

@@ -56,8 +56,9 @@ struct virtio_kind {
 	/* Whether it can't take another request now; it is asked again after virtio_complete().
 	 * NULL: it always can. What has this finishes its requests in any order. */
 	bool (*is_full)(const struct virtio_device *d);
-	/* The VM has ended: finish all that is under way. NULL: nothing ever is. */
-	void (*drain)(struct virtio_device *d);
+	/* The VM has ended: begin nothing more, and take what is finished; @late: all that is under
+	 * way fails. NULL: nothing ever is. */
+	void (*drain)(struct virtio_device *d, bool late);
 	/* The VM is destroyed: give back what isn't the VM's. NULL: there is nothing. */
 	void (*detach)(struct virtio_device *d);
 	/* Bit n: the chains of queue n wait for the device to have something for them. It is told
@@ -129,8 +130,11 @@ void virtio_attach(struct board *b, unsigned slot, const struct virtio_kind *kin
 /* All devices as after reset; their lines are low already. */
 void virtio_reset(struct board *b);
 
-/* The VM has ended: when this returns no device of the host's has memory of the guest's. */
-void virtio_drain(struct board *b);
+/**
+ * The VM has ended. Returns whether no device of the host's has memory of the guest's any more; if not
+ * this is to be called again, when one has interrupted. @late: who hasn't answered by now is given up.
+ */
+bool virtio_drain(struct board *b, bool late);
 
 /* The VM is destroyed, or never came to be: as if nothing had been attached. */
 void virtio_detach(struct board *b);

@@ -25,7 +25,6 @@
 #define PIECE_MAX     MIB(16) /* of a request that the host gets at once: whole blocks */
 #define COST	      KIB(4) /* of a request, in bytes copied */
 #define TAKEN_MAX     256    /* of finished requests, before the hart does something else */
-#define DRAIN_SECONDS 120    /* until a disk that doesn't answer is left alone: fsync takes long */
 
 /* What carries a request. */
 struct virtio_blk_slot {
@@ -291,20 +290,14 @@ static bool is_full(const struct virtio_device *d)
 	return !d->blk.idle;
 }
 
-/* Another hart may have what is finished in its hands, and needs but its own time. */
-static void drain(struct virtio_device *d)
+static void drain(struct virtio_device *d, bool late)
 {
-	uint64_t since = csr_read(CSR_TIME);
-
 	lock_take(&d->lock);
 	virtio_stop(d);
 	lock_release(&d->lock);
-	while (virtio_under_way(d)) {
-		virtio_blk_finish(d->blk.host);
-		if (csr_read(CSR_TIME) - since > DRAIN_SECONDS * host.timebase)
-			blk_give_up(d->blk.host);
-		cpu_relax();
-	}
+	if (late && virtio_under_way(d))
+		blk_give_up(d->blk.host);
+	virtio_blk_finish(d->blk.host);
 }
 
 static uint64_t us(uint64_t ticks)

@@ -51,6 +51,18 @@ static void serve_uplink(void)
 	timer_host_set(TIMER_UPLINK, again);
 }
 
+#define END_LOOK_MS 500
+
+/* Devices that don't interrupt any more must not keep a VM from ending. */
+void host_irq_ends(void)
+{
+	uint64_t again = TIMER_NEVER;
+
+	if (vm_go_on_ending())
+		again = csr_read(CSR_TIME) + host.timebase * END_LOOK_MS / 1000;
+	timer_host_set(TIMER_END, again);
+}
+
 /* It has come for the guest, for the scheduler, or, on QEMU 7.2, for nobody any more. */
 enum outcome host_irq_timer(struct vcpu *v)
 {
@@ -64,6 +76,8 @@ enum outcome host_irq_timer(struct vcpu *v)
 		serve_monitor();
 	if (timer_host_came(TIMER_UPLINK, now))
 		serve_uplink();
+	if (timer_host_came(TIMER_END, now))
+		host_irq_ends();
 	return OUTCOME_RESUME;
 }
 
@@ -103,8 +117,10 @@ enum outcome host_irq_external(struct vcpu *v)
 	while ((source = plic_host_claim()) != 0) {
 		struct blk *disk = blk_interrupt(source);
 
-		if (disk)
+		if (disk) {
 			virtio_blk_finish(disk);
+			(void)vm_go_on_ending();
+		}
 		if (source == host.uart_irq || serial_interrupt(source) || alarm_interrupt(source))
 			serve_terminal();
 		else if (net_interrupt(source))

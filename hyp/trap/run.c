@@ -190,6 +190,7 @@ COLD _Noreturn void trap_next(void)
 			break;
 		case SCHED_PARKED:
 			vm_park(v);
+			host_irq_ends();
 			break;
 		case SCHED_WAIT:
 		default:

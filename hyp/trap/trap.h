@@ -69,4 +69,7 @@ enum outcome host_irq_external(struct vcpu *v);
 /* Serve what is pending for the host while no guest runs on this hart. */
 void host_irq_poll(void);
 
+/* What has ended, and waits for devices of the host's, is gone on with; again a little later. */
+void host_irq_ends(void);
+
 #endif

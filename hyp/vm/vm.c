@@ -2,7 +2,7 @@
  * A VM's life. See vm.h.
  *
  * Invariant: while .end is VM_RUNS no hart but those of its vcpus touches them; from then until
- * the last hart has parked nothing is changed; then that hart alone changes everything.
+ * the last hart has parked nothing is changed; then who carries the end out changes everything.
  */
 #include "hyp/vm/vm.h"
 
@@ -10,6 +10,7 @@
 #include "hyp/dev/virtio_net.h"
 #include "hyp/drv/host.h"
 #include "hyp/drv/terminal.h"
+#include "hyp/lib/bits.h"
 #include "hyp/lib/exit.h"
 #include "hyp/lib/log.h"
 #include "hyp/lib/string.h"
@@ -38,7 +39,11 @@ const char *const vm_state_names[VM_STATES] = {
 	[VM_ENDING] = "ending",
 };
 
+#define DRAIN_SECONDS 120 /* until a device of the host's isn't waited for: an fsync takes long */
+
 static struct lock vm_lock;
+static _Atomic uint32_t left_vms; /* by slot: those whose vcpus have all left, to be ended */
+_Static_assert(VMS_MAX <= 32, "a bit for each");
 static const struct bundle *bundle;
 static uint64_t created;       /* VMs, ever */
 static unsigned first_failure; /* status of the first VM that failed: the machine's, in the end */
@@ -623,7 +628,6 @@ static void end_locked(struct vm *vm)
 
 	if (!again)
 		note_end(vm);
-	virtio_drain(&vm->board);
 	drop_memory(vm);
 	atomic_store(&vm->state, VM_STOPPED);
 	if (again && start_again(vm, since) == OK)
@@ -641,13 +645,34 @@ static void end_locked(struct vm *vm)
 	machine_exit(first_failure);
 }
 
+/* Noted before it is looked at: who answers for a device meanwhile sees it. */
 void vm_park(struct vcpu *v)
 {
 	struct vm *vm = v->vm;
 
 	if (atomic_fetch_add(&vm->parked, 1) + 1 < vm->vcpus_n)
 		return;
-	lock_take(&vm_lock);
+	vm->left = csr_read(CSR_TIME);
+	atomic_fetch_or(&left_vms, 1u << vm->slot);
+}
+
+static void go_on_ending(struct vm *vm)
+{
+	bool late = csr_read(CSR_TIME) - vm->left > DRAIN_SECONDS * host.timebase;
+
+	if (!virtio_drain(&vm->board, late))
+		return;
+	atomic_fetch_and(&left_vms, ~(1u << vm->slot));
 	end_locked(vm);
+}
+
+bool vm_go_on_ending(void)
+{
+	if (!atomic_load(&left_vms))
+		return false;
+	lock_take(&vm_lock);
+	for (uint32_t left = atomic_load(&left_vms); left; left &= left - 1)
+		go_on_ending(vms[bit_lowest(left)]);
 	lock_release(&vm_lock);
+	return atomic_load(&left_vms) != 0;
 }

@@ -9,8 +9,9 @@
  *                          |    vm_reset: the operator's; where it is to start again it does
  *                          '-- a start that failed gives everything back
  *
- * Whoever ends a VM notes why and asks all its vcpus to leave the guest; the last one to do so
- * carries the end out. No function here waits for that: what was asked for is under way when it
+ * Whoever ends a VM notes why and asks all its vcpus to leave the guest; when the last one has, and
+ * what the host's devices do with its memory is through, whoever sees that carries the end out. No
+ * function here waits for that: what was asked for is under way when it
  * returns, and .state tells.
  *
  * One lock for all life cycles, vm_lock, inside; any hart may call.
@@ -61,6 +62,7 @@ struct vm {
 	_Atomic uint32_t end;	 /* enum vm_end; whoever moves it from VM_RUNS sets .status */
 	unsigned status;	 /* the last end's: 0, or a failure's code */
 	_Atomic uint32_t parked; /* vcpus that have left the guest since .end was set */
+	uint64_t left;		 /* when the last one of them had, in `time` */
 	uint64_t starts;	 /* how often it was started */
 };
 
@@ -113,10 +115,14 @@ MUST_USE enum err vm_create_named(const char *name, struct vm **vm);
 /* End @vm, from one of its harts: the first reason counts. Returns at once. */
 void vm_end(struct vm *vm, enum vm_end end, unsigned status);
 
-/**
- * @v has left the guest for good. Whoever brings the last vcpu carries the end out: the VM started
- * anew, stopped, or the machine's end.
- */
+/* @v has left the guest for good; vm_go_on_ending() is to follow. */
 void vm_park(struct vcpu *v);
+
+/**
+ * Carry out the ends of VMs that all vcpus have left, and whose memory no device of the host's has any
+ * more: the VM started anew, stopped, or the machine's end. To be called when a device has interrupted,
+ * and now and then. Returns whether there are some whose devices are still at work.
+ */
+bool vm_go_on_ending(void);
 
 #endif
