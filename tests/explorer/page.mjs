@@ -227,7 +227,7 @@ function traceTests() {
             assert.match(await line(), /evict/);
             await p.keyboard.press("Home");
             await p.keyboard.press("ArrowRight");
-            assert.match(await line(), /^Event 2 /);
+            assert.match(await line(), /^Line 2 /);
             const before = await p.locator("canvas").screenshot();
             for (let n = 0; n < 4; n++)
                 await p.keyboard.press("+");

@@ -275,7 +275,7 @@ export class TimelineView {
         const from = Math.max(0, Math.min(this.at - 5, this.events.length - ROWS));
         const rows = this.events.slice(from, from + ROWS);
         const event = this.events[this.at];
-        this.said.textContent = event ? `Event ${this.at + 1} of ${this.events.length}: ` +
+        this.said.textContent = event ? `Line ${this.at + 1} of ${this.events.length}: ` +
             `${event.event} after ${this.after(event)}. ${this.facts(event)}` : "No event is shown.";
         this.table.replaceChildren(el("table", {},
             el("thead", {}, el("tr", {}, ["after", "event", "vcpu", "what"].map((name) =>
