@@ -54,23 +54,14 @@ static void show_line(struct virtio_device *d)
 	shown_store(&d->shown, VIRTIO_REG_STATUS, d->status);
 }
 
-static void show_config(struct virtio_device *d)
+void virtio_show_config(struct virtio_device *d)
 {
-	shown_store(&d->shown, VIRTIO_REG_CONFIG_GENERATION, virtio_is_legacy(d) ? 0 : d->generation);
 	for (uint32_t at = 0; at < d->config_bytes; at += 4) {
 		uint32_t left = d->config_bytes - at, v = 0;
 
 		memcpy(&v, (const char *)d->config + at, left < 4 ? left : 4);
 		shown_store(&d->shown, VIRTIO_REG_CONFIG + at, v);
 	}
-}
-
-void virtio_show_own(struct virtio_device *d)
-{
-	show_config(d);
-	lock_take(&d->line_lock);
-	show_line(d);
-	lock_release(&d->line_lock);
 }
 
 static void change_interrupts(struct virtio_device *d, uint32_t fewer, uint32_t more)
@@ -356,7 +347,9 @@ const struct hart *virtio_listening_hart(struct virtio_device *d)
 void virtio_changed(struct virtio_device *d)
 {
 	d->generation++;
-	show_config(d);
+	if (!virtio_is_legacy(d))
+		shown_store(&d->shown, VIRTIO_REG_CONFIG_GENERATION, d->generation);
+	virtio_show_config(d);
 	if (d->status & VIRTIO_STATUS_DRIVER_OK)
 		change_interrupts(d, 0, INTERRUPT_CONFIG);
 }

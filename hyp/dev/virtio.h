@@ -188,8 +188,8 @@ bool virtio_notify(struct virtio_device *d, uint32_t queue);
 
 void virtio_acknowledge(struct virtio_device *d, uint32_t interrupts);
 
-/* Where the registers are shown (shown.h): those that the device itself changes, as they are now. */
-void virtio_show_own(struct virtio_device *d);
+/* Where the registers are shown (shown.h): the configuration, as it is now. */
+void virtio_show_config(struct virtio_device *d);
 
 /* Whether it has the registers of version 1 ("Legacy interface"). */
 bool virtio_is_legacy(const struct virtio_device *d);

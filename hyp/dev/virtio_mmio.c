@@ -362,10 +362,11 @@ static void show(struct virtio_device *d)
 {
 	if (!d->shown.word)
 		return;
+	lock_take(&d->line_lock);
 	for (uint64_t at = 0; at < VIRTIO_REG_CONFIG; at += 4)
-		if (at != VIRTIO_REG_INTERRUPT_STATUS && at != VIRTIO_REG_STATUS)
-			shown_store(&d->shown, at, read_register(d, at));
-	virtio_show_own(d);
+		shown_store(&d->shown, at, read_register(d, at));
+	lock_release(&d->line_lock);
+	virtio_show_config(d);
 }
 
 static void begin_to_show(struct virtio_device *d)

@@ -402,7 +402,7 @@ static struct virtio_done serve(struct virtio_device *d, struct virtqueue *q,
 		drop(switch_ports[d->net->port].drops_in, DROP_MALFORMED);
 		return (struct virtio_done){ .cost = COST };
 	}
-	count_in(d->net->port, packet_source_left(&source));
+	count_in(d->net->port, bytes - header_bytes(d));
 	pin = gstage_pin(d->gs); /* for what packet_source_next() points to */
 	to = forward(d->net->port, &source, &header, offloads_of_host(d->accepted));
 	gstage_unpin(d->gs, pin);

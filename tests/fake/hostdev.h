@@ -36,6 +36,19 @@ static struct {
 	} q[DEV_QUEUES];
 } dev;
 
+/* One of @kind, reset, with queues of up to @max, in the only place that the host has. */
+static inline void dev_plug(uint32_t kind, uint32_t max, uint64_t features)
+{
+	memset(&dev, 0, sizeof(dev));
+	dev.kind = kind;
+	dev.version = 2;
+	dev.max = max;
+	dev.features = features;
+	host.virtio[0].base = hpa(DEV_REGS);
+	host.virtio[0].irq = DEV_IRQ;
+	host.virtio_n = 1;
+}
+
 static inline void dev_must(bool holds)
 {
 	if (!holds)

@@ -255,18 +255,11 @@ static void set_up(uint64_t host_features)
 	memset(&host, 0, sizeof(host));
 	memset(&board, 0, sizeof(board));
 	memset(&net, 0, sizeof(net));
-	memset(&dev, 0, sizeof(dev));
 	memset(switch_ports, 0, sizeof(switch_ports));
 	switch_used = 0;
 	host.harts = 1;
 	host.timebase = 10;
-	host.virtio[0].base = hpa(DEV_REGS);
-	host.virtio[0].irq = DEV_IRQ;
-	host.virtio_n = 1;
-	dev.kind = 1;
-	dev.version = 2;
-	dev.max = 256;
-	dev.features = host_features | VIRTIO_F_VERSION_1;
+	dev_plug(VIRTIO_NET, 256, host_features | VIRTIO_F_VERSION_1);
 	guest_pool = (struct frame_pool){ .owner = 1 };
 	fixed = (struct frame_pool){ .owner = 2 };
 	if (gstage_init(&gs, &gstage_modes[GSTAGE_SV39X4], &guest_pool, gpa(RAM), RAM_BYTES))

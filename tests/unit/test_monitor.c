@@ -2,37 +2,8 @@
  * hyp/monitor/: each command with good and bad arguments, the terminal and the control port with
  * any bytes at all.
  */
-#include "tests/unit/unit.h"
-
-#include <stdio.h>
-
-#include "hyp/lib/string.h"
-#include "hyp/mm/frame.h"
-#include "hyp/monitor/command.h"
 #include "hyp/vcpu/latency.h"
-#include "tests/unit/answer.h"
-#include "tests/unit/monitor.h"
-
-static int set_up(void **state)
-{
-	(void)state;
-	fake_reset();
-	play();
-	return 0;
-}
-
-static const char *run_in(enum answer_form form, const char *line)
-{
-	begin(form, ANSWER_ROOM);
-	command_run_line(line, &a);
-	return ended();
-}
-
-static const char *run(const char *line)
-{
-	run_in(ANSWER_JSON, line);
-	return run_in(ANSWER_TEXT, line);
-}
+#include "tests/unit/command.h"
 
 static void bad_arguments(void **state)
 {
@@ -364,7 +335,7 @@ static const char *terminal_says(const char *typed)
 
 static int start_monitor(void **state)
 {
-	set_up(state);
+	command_set_up(state);
 	monitor_init();
 	terminal_says("\x15");
 	return 0;
@@ -594,14 +565,14 @@ static void every_command(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(bad_arguments, set_up),
-		cmocka_unit_test_setup(life_cycle, set_up),
-		cmocka_unit_test_setup(lists, set_up),
-		cmocka_unit_test_setup(registers, set_up),
-		cmocka_unit_test_setup(many_vms, set_up),
-		cmocka_unit_test_setup(rates, set_up),
-		cmocka_unit_test_setup(exits_counted, set_up),
-		cmocka_unit_test_setup(completion, set_up),
+		cmocka_unit_test_setup(bad_arguments, command_set_up),
+		cmocka_unit_test_setup(life_cycle, command_set_up),
+		cmocka_unit_test_setup(lists, command_set_up),
+		cmocka_unit_test_setup(registers, command_set_up),
+		cmocka_unit_test_setup(many_vms, command_set_up),
+		cmocka_unit_test_setup(rates, command_set_up),
+		cmocka_unit_test_setup(exits_counted, command_set_up),
+		cmocka_unit_test_setup(completion, command_set_up),
 		cmocka_unit_test_setup(terminal_commands, start_monitor),
 		cmocka_unit_test_setup(terminal_is_slow, start_monitor),
 		cmocka_unit_test_setup(terminal_top, start_monitor),
@@ -611,8 +582,8 @@ int main(void)
 		cmocka_unit_test_setup(control_is_slow, start_monitor),
 		cmocka_unit_test_setup(control_comes_and_goes, start_monitor),
 		cmocka_unit_test_setup(control_quit, start_monitor),
-		cmocka_unit_test_setup(balloon, set_up),
-		cmocka_unit_test_setup(every_command, set_up),
+		cmocka_unit_test_setup(balloon, command_set_up),
+		cmocka_unit_test_setup(every_command, command_set_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

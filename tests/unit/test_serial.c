@@ -115,17 +115,10 @@ static int set_up_machine(void **state)
 	fake_ram(0x80000000, 8 * MEGAPAGE);
 	memset(&host, 0, sizeof(host));
 	memset(&device, 0, sizeof(device));
-	memset(&dev, 0, sizeof(dev));
 	assert_int_equal(
 		frame_add_ram((struct frame_range){ 0x80000000, 8 * MEGAPAGE }, NULL, 0, true), OK);
-	host.virtio_n = 1;
-	host.virtio[0].base = hpa(DEV_REGS);
-	host.virtio[0].irq = DEV_IRQ;
-	dev.kind = VIRTIO_CONSOLE;
-	dev.version = 2;
+	dev_plug(VIRTIO_CONSOLE, 128, UINT64_C(1) << 32 | 7);
 	dev.ports = PORTS;
-	dev.max = 128;
-	dev.features = UINT64_C(1) << 32 | 7;
 	return 0;
 }
 

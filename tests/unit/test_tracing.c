@@ -1,35 +1,18 @@
 /*
  * hyp/monitor/tracing.c: the trace of a VM as the operator switches and reads it.
  */
-#include "tests/unit/unit.h"
-
-#include <stdio.h>
-
-#include "hyp/lib/string.h"
 #include "hyp/lib/trace.h"
-#include "hyp/mm/frame.h"
 #include "hyp/mmu/explain.h"
-#include "hyp/monitor/command.h"
-#include "tests/unit/answer.h"
-#include "tests/unit/monitor.h"
+#include "tests/unit/command.h"
 
 static int set_up(void **state)
 {
-	(void)state;
-	fake_reset();
-	play();
+	command_set_up(state);
 	fake_ram(UINT64_C(0x80000000), MIB(8));
 	return frame_add_ram((struct frame_range){ UINT64_C(0x80000000), MIB(8) }, NULL, 0, true);
 }
 
-static const char *run_in(enum answer_form form, const char *line)
-{
-	begin(form, ANSWER_ROOM);
-	command_run_line(line, &a);
-	return ended();
-}
-
-static const char *run(const char *line)
+static const char *run_text(const char *line)
 {
 	return run_in(ANSWER_TEXT, line);
 }
@@ -50,28 +33,28 @@ static void add(enum trace_kind kind, enum trace_why why, const struct trace_val
 static void switched(void **state)
 {
 	(void)state;
-	assert_non_null(strstr(run("trace lin.ux"), "state     off\n"));
-	assert_string_equal(run("trace lin.ux off"), "");
-	assert_string_equal(run("trace read lin.ux"),
+	assert_non_null(strstr(run_text("trace lin.ux"), "state     off\n"));
+	assert_string_equal(run_text("trace lin.ux off"), "");
+	assert_string_equal(run_text("trace read lin.ux"),
 			    "       n            time  hart  vcpu       instret  event     what\n");
 	assert_null(trace_of(2));
-	assert_string_equal(run("trace lin.ux on"), "");
+	assert_string_equal(run_text("trace lin.ux on"), "");
 	assert_int_equal(trace_of(2)->kinds, TRACE_ALL);
 	assert_ptr_equal(played.vcpu[2][1].trace, trace_of(2));
 	assert_int_equal(played.vcpu[2][0].requests, VCPU_REQ_WATCH);
 	assert_int_equal(played.vcpu[2][1].requests, VCPU_REQ_WATCH);
 	assert_null(trace_of(0));
-	assert_string_equal(run("trace lin.ux on fence,satp"), "");
+	assert_string_equal(run_text("trace lin.ux on fence,satp"), "");
 	assert_int_equal(trace_of(2)->kinds, 1u << TRACE_FENCE | 1u << TRACE_SATP);
-	assert_non_null(strstr(run("trace lin.ux"), "state     on\nevents    fence,satp\n"));
-	assert_string_equal(run("trace lin.ux off"), "");
+	assert_non_null(strstr(run_text("trace lin.ux"), "state     on\nevents    fence,satp\n"));
+	assert_string_equal(run_text("trace lin.ux off"), "");
 	assert_int_equal(trace_of(2)->kinds, 0);
-	assert_string_equal(run("trace lin.ux off exit"),
+	assert_string_equal(run_text("trace lin.ux off exit"),
 			    "error: off takes no events: it ends them all\n");
 	/* Its memory is the VM's own, and may be missing. */
 	while (frame_alloc_block(&played.vm[0].fixed, &(hpa_t){ 0 }, &(bool){ false }) == OK)
 		;
-	assert_string_equal(run("trace a on"), "error: a: out of memory\n");
+	assert_string_equal(run_text("trace a on"), "error: a: out of memory\n");
 	assert_null(trace_of(0));
 }
 
@@ -90,12 +73,12 @@ static void refused(void **state)
 
 		snprintf(line, sizeof(line), "trace a on %s", lists[i]);
 		snprintf(expected, sizeof(expected), "error: \"%s\" %s", lists[i], events);
-		assert_string_equal(run(line), expected);
+		assert_string_equal(run_text(line), expected);
 	}
-	assert_string_equal(run("trace"), "error: " USAGE);
-	assert_string_equal(run("trace b"), "error: \"b\" isn't the name of a VM; " USAGE);
-	assert_string_equal(run("trace read"), "error: usage: trace read VM\n");
-	assert_string_equal(run("trace read b"),
+	assert_string_equal(run_text("trace"), "error: " USAGE);
+	assert_string_equal(run_text("trace b"), "error: \"b\" isn't the name of a VM; " USAGE);
+	assert_string_equal(run_text("trace read"), "error: usage: trace read VM\n");
+	assert_string_equal(run_text("trace read b"),
 			    "error: \"b\" isn't the name of a VM; usage: trace read VM\n");
 }
 
@@ -111,7 +94,7 @@ static void read_as_json(void **state)
 	(void)state;
 
 	trace_probe();
-	run("trace lin.ux on");
+	run_text("trace lin.ux on");
 	fake.csr[CSR_TIME] = 12;
 	fake.csr[CSR_INSTRET] = 34;
 	add(TRACE_FAULT, TRACE_NO_WHY, fault, 4);
@@ -141,9 +124,9 @@ static void read_as_text(void **state)
 	const struct trace_value values[] = { { TRACE_GPA, 0x80000000 }, { TRACE_LEVEL, 2 } };
 	(void)state;
 
-	run("trace lin.ux on");
+	run_text("trace lin.ux on");
 	add(TRACE_FILL, TRACE_TABLE, values, 2);
-	assert_string_equal(run("trace read lin.ux"),
+	assert_string_equal(run_text("trace read lin.ux"),
 			    "       n            time  hart  vcpu       instret  event     what\n"
 			    "       0               0     0     1             0  fill      shadow "
 			    "table gpa 80000000 level 2\n");
@@ -162,10 +145,10 @@ static void read_on(void **state)
 	(void)state;
 
 	fake.csr[CSR_TIME] = fake.csr[CSR_INSTRET] = ~0ul;
-	run("trace lin.ux on");
+	run_text("trace lin.ux on");
 	for (unsigned i = 0; i < TRACE_SLOTS + 5; i++)
 		add(TRACE_UNSHADOW, TRACE_DISUSED, all, sizeof(all) / sizeof(all[0]));
-	assert_non_null(strstr(run("trace lin.ux"), "unread    14000\ndropped   5\n"));
+	assert_non_null(strstr(run_text("trace lin.ux"), "unread    14000\ndropped   5\n"));
 	for (;; answers++) {
 		const char *p = run_in(ANSWER_JSON, "trace read lin.ux");
 
@@ -186,57 +169,57 @@ static void stepped(void **state)
 	uint64_t by;
 	(void)state;
 
-	assert_string_equal(run("step lin.ux"), "");
+	assert_string_equal(run_text("step lin.ux"), "");
 	assert_string_equal(played.called, "");
 	assert_int_equal(trace_of(2)->stops, 1u << TRACE_FAULT | 1u << TRACE_FENCE |
 						     1u << TRACE_SATP | 1u << TRACE_PT_STORE);
 	assert_int_equal(played.vcpu[2][1].requests, VCPU_REQ_WATCH);
-	assert_non_null(strstr(run("trace lin.ux"), "stepping  yes\npaused_by -\n"));
+	assert_non_null(strstr(run_text("trace lin.ux"), "stepping  yes\npaused_by -\n"));
 	add(TRACE_FENCE, TRACE_NO_WHY, NULL, 0);
-	assert_non_null(strstr(run("trace lin.ux"), "stepping  no\npaused_by -\n"));
+	assert_non_null(strstr(run_text("trace lin.ux"), "stepping  no\npaused_by -\n"));
 	assert_true(trace_take_stop(trace_of(2), &by));
 	trace_stopped(trace_of(2), by);
-	assert_non_null(strstr(run("trace lin.ux"), "stepping  no\npaused_by 0\n"));
+	assert_non_null(strstr(run_text("trace lin.ux"), "stepping  no\npaused_by 0\n"));
 	played.vm[2].state = VM_PAUSED;
-	assert_string_equal(run("step lin.ux fill"), "");
+	assert_string_equal(run_text("step lin.ux fill"), "");
 	assert_string_equal(played.called, "resume lin.ux");
 	assert_int_equal(trace_of(2)->stops, 1u << TRACE_FILL);
-	assert_non_null(strstr(run("trace lin.ux"), "stepping  yes\npaused_by -\n"));
-	assert_string_equal(run("trace lin.ux off"), "");
-	assert_non_null(strstr(run("trace lin.ux"), "stepping  no\n"));
-	assert_string_equal(run("step a"), "");
+	assert_non_null(strstr(run_text("trace lin.ux"), "stepping  yes\npaused_by -\n"));
+	assert_string_equal(run_text("trace lin.ux off"), "");
+	assert_non_null(strstr(run_text("trace lin.ux"), "stepping  no\n"));
+	assert_string_equal(run_text("step a"), "");
 	assert_string_equal(played.called, "start a");
 	played.vm[0].state = VM_ENDING;
-	assert_true(string_starts(run("step a"), "error: a: "));
+	assert_true(string_starts(run_text("step a"), "error: a: "));
 	assert_int_equal(trace_of(0)->stops, 0);
-	assert_true(string_starts(run("step a frob"), "error: \"frob\" isn't a list"));
+	assert_true(string_starts(run_text("step a frob"), "error: \"frob\" isn't a list"));
 }
 
 static void breaks(void **state)
 {
 	(void)state;
-	assert_string_equal(run("break a"), "vm                on                   at\n");
-	assert_string_equal(run("break a clear"), "");
-	assert_string_equal(run("break a map ffffffff80000123"), "");
-	assert_string_equal(run("break a table 0x80200123"), "");
+	assert_string_equal(run_text("break a"), "vm                on                   at\n");
+	assert_string_equal(run_text("break a clear"), "");
+	assert_string_equal(run_text("break a map ffffffff80000123"), "");
+	assert_string_equal(run_text("break a table 0x80200123"), "");
 	assert_int_equal(played.vcpu[0][0].requests, VCPU_REQ_WATCH);
-	assert_string_equal(run("break a list"), "vm                on                   at\n"
+	assert_string_equal(run_text("break a list"), "vm                on                   at\n"
 						 "a                 map    ffffffff80000123\n"
 						 "a                 table  0000000080200000\n");
 	assert_true(trace_take_table(trace_of(0), 0x80200000));
-	assert_null(strstr(run("break a"), "table"));
-	assert_string_equal(run("break a map ffffffffffffffff"), ""); /* in the table's place */
-	assert_non_null(strstr(run("break a"), "map    ffffffffffffffff\n"));
+	assert_null(strstr(run_text("break a"), "table"));
+	assert_string_equal(run_text("break a map ffffffffffffffff"), ""); /* in the table's place */
+	assert_non_null(strstr(run_text("break a"), "map    ffffffffffffffff\n"));
 	for (unsigned i = 2; i < TRACE_BREAKS; i++)
-		assert_string_equal(run("break a map 1000"), "");
-	assert_string_equal(run("break a map 1000"),
+		assert_string_equal(run_text("break a map 1000"), "");
+	assert_string_equal(run_text("break a map 1000"),
 			    "error: a has 8 breaks already; `break a clear` forgets them\n");
-	assert_string_equal(run("break a clear"), "");
+	assert_string_equal(run_text("break a clear"), "");
 	assert_string_equal(run_in(ANSWER_JSON, "break a"), "{\"ok\":true,\"result\":[]}\n");
-	assert_string_equal(run("break a map"), "error: map takes an address\n");
-	assert_string_equal(run("break a list 5"), "error: list takes no address\n");
-	assert_string_equal(run("break a 5"), "error: list takes no address\n");
-	assert_string_equal(run("break a map x"),
+	assert_string_equal(run_text("break a map"), "error: map takes an address\n");
+	assert_string_equal(run_text("break a list 5"), "error: list takes no address\n");
+	assert_string_equal(run_text("break a 5"), "error: list takes no address\n");
+	assert_string_equal(run_text("break a map x"),
 			    "error: \"x\" isn't an address in hexadecimal; usage: break VM "
 			    "[map|table|list|clear] [AT]\n");
 }

@@ -1,39 +1,10 @@
 /*
  * hyp/monitor/xlate.c and map.c: what the operator is told of a translation, and of a map.
  */
-#include "tests/unit/unit.h"
-
-#include <stdio.h>
-
-#include "hyp/lib/string.h"
-#include "hyp/mm/frame.h"
-#include "hyp/monitor/command.h"
-#include "tests/unit/answer.h"
-#include "tests/unit/monitor.h"
+#include "tests/unit/command.h"
 
 #define RAM  UINT64_C(0x80000000)
 #define ROOT (RAM + MIB(2))
-
-static int set_up(void **state)
-{
-	(void)state;
-	fake_reset();
-	play();
-	return 0;
-}
-
-static const char *run_in(enum answer_form form, const char *line)
-{
-	begin(form, ANSWER_ROOM);
-	command_run_line(line, &a);
-	return ended();
-}
-
-static const char *run(const char *line)
-{
-	run_in(ANSWER_JSON, line);
-	return run_in(ANSWER_TEXT, line);
-}
 
 /* lin.ux has 4 MiB. */
 static void play_memory(void)
@@ -181,11 +152,11 @@ static void longest_map(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(translations, set_up),
-		cmocka_unit_test_setup(entries, set_up),
-		cmocka_unit_test_setup(owners, set_up),
-		cmocka_unit_test_setup(shown_registers, set_up),
-		cmocka_unit_test_setup(longest_map, set_up),
+		cmocka_unit_test_setup(translations, command_set_up),
+		cmocka_unit_test_setup(entries, command_set_up),
+		cmocka_unit_test_setup(owners, command_set_up),
+		cmocka_unit_test_setup(shown_registers, command_set_up),
+		cmocka_unit_test_setup(longest_map, command_set_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -219,19 +219,12 @@ static void machine(uint64_t host_features)
 	memset(&board, 0, sizeof(board));
 	memset(&vcpu, 0, sizeof(vcpu));
 	memset(&net, 0, sizeof(net));
-	memset(&dev, 0, sizeof(dev));
 	memset(&eager, 0, sizeof(eager));
 	memset(switch_ports, 0, sizeof(switch_ports));
 	switch_used = 0;
 	host.harts = 1;
 	host.timebase = 10;
-	host.virtio[0].base = hpa(DEV_REGS);
-	host.virtio[0].irq = DEV_IRQ;
-	host.virtio_n = 1;
-	dev.kind = 1;
-	dev.version = 2;
-	dev.max = 256;
-	dev.features = host_features | VIRTIO_F_VERSION_1;
+	dev_plug(VIRTIO_NET, 256, host_features | VIRTIO_F_VERSION_1);
 	guest_pool = (struct frame_pool){ .owner = 1 };
 	fixed = (struct frame_pool){ .owner = 2 };
 	assert_int_equal(
