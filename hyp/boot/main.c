@@ -45,7 +45,7 @@ _Static_assert(offsetof(struct boot_hart, arg) == BOOT_HART_ARG, "BOOT_HART_ARG"
 _Static_assert(offsetof(struct boot_hart, id1) == BOOT_HART_ID1, "BOOT_HART_ID1");
 _Static_assert(sizeof(struct boot_hart) == BOOT_HART_BYTES, "BOOT_HART_BYTES");
 
-#define STACK_BYTES 16384 /* a struct virtqueue_chain is 4 KiB of it */
+#define STACK_BYTES 24576 /* a struct virtqueue_chain is 8 KiB of it */
 
 extern char boot_stack_top[], boot_hart_entry[];
 extern const char guests_fit[], guests_fit_end[]; /* guests.S */

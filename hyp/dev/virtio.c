@@ -131,7 +131,7 @@ static bool end_queue(struct virtio_device *d, struct virtqueue *q)
 {
 	q->is_ending = q->under_way != 0;
 	if (!q->is_ending)
-		virtqueue_reset(q, d->gs, VIRTQUEUE_SIZE_MAX);
+		virtqueue_reset(q, d->gs, d->kind->queue_size);
 	return q->is_ending;
 }
 
@@ -156,7 +156,7 @@ static bool reset(struct virtio_device *d)
 {
 	bool again = false;
 
-	for (unsigned i = 0; i < VIRTIO_QUEUES_MAX; i++)
+	for (unsigned i = 0; i < d->queues; i++)
 		again |= end_queue(d, &d->queue[i]);
 	if (again)
 		return true;

@@ -46,9 +46,12 @@ struct virtio_counter {
 	uint64_t n;
 };
 
+#define VIRTIO_QUEUE_SIZE 256 /* of all but disks, whose requests are longer */
+
 /* What the places can hold. */
 struct virtio_kind {
 	uint32_t id; /* "Device Types" */
+	uint16_t queue_size; /* entries of each of its queues, at most: a power of two */
 	const char *name;
 	/* Carry out one request of queue @q; the device's lock is held, as for all of these. */
 	struct virtio_done (*serve)(struct virtio_device *d, struct virtqueue *q,

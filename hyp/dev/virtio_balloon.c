@@ -81,7 +81,7 @@ static struct virtio_done inflate(struct virtio_device *d, struct virtqueue *q,
 /* The buffers are the free pages themselves. The guest has them again when it gets the chain back. */
 static struct virtio_done report(struct virtio_device *d, const struct virtqueue_chain *chain)
 {
-	struct gstage_span span[VIRTQUEUE_SIZE_MAX];
+	struct gstage_span span[VIRTIO_QUEUE_SIZE];
 	struct virtio_done done = { 0 };
 	uint64_t left = REPORT_MAX;
 
@@ -238,6 +238,7 @@ static void reset(struct virtio_device *d)
 
 static const struct virtio_kind kind = {
 	.id = 5,
+	.queue_size = VIRTIO_QUEUE_SIZE,
 	.name = "balloon",
 	.serve = serve,
 	.inputs = 1u << STATS,

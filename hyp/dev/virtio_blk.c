@@ -136,7 +136,7 @@ struct virtio_done virtio_blk_serve(struct virtio_device *d, struct virtqueue *q
 					.chain = chain,
 					.from = virtqueue_readable(q, chain),
 					.to = virtqueue_writable(q, chain),
-					.last = virtqueue_writable(q, chain),
+					.last = virtqueue_last(q, chain),
 					.done = &done };
 	uint64_t writable = virtqueue_left(&r.to);
 	struct header header;
@@ -147,7 +147,6 @@ struct virtio_done virtio_blk_serve(struct virtio_device *d, struct virtqueue *q
 		return done;
 	r.to_bytes = writable - 1;
 	r.at = header.sector * VIRTIO_SECTOR;
-	virtqueue_skip(&r.last, r.to_bytes);
 	answer = chain->parts > VIRTIO_BLK_SEGMENTS_MAX + 2 ? BLK_IOERR : carry_out(&r, &header);
 	done.is_later = answer == VIRTIO_BLK_LATER;
 	status = (uint8_t)answer;

@@ -21,7 +21,7 @@
 #include "hyp/mm/phys.h"
 
 #define QUEUES_MAX    4
-#define SLOT_FRAMES   2
+#define SLOT_FRAMES   3
 #define PIECE_MAX     MIB(16) /* of a request that the host gets at once: whole blocks */
 #define COST	      KIB(4) /* of a request, in bytes copied */
 #define TAKEN_MAX     256    /* of finished requests, before the hart does something else */
@@ -86,20 +86,15 @@ static void put_slot(struct virtio_blk_slot *s)
 /* The host's device writes to what the guest may execute, or have as its tables. */
 static void tell_written(const struct virtio_blk_slot *s)
 {
-	struct virtqueue_cursor c = s->piece;
-	uint64_t left = s->piece_bytes, n;
-	gpa_t at;
-
-	if (s->type != BLK_IN || !gstage_minds_writes(s->device->gs))
-		return;
-	for (; left && (n = virtqueue_piece(&c, left, &at)); left -= n)
-		gstage_written(s->device->gs, at, n);
+	if (s->type == BLK_IN)
+		gstage_written(s->device->gs, &s->chain.part[s->piece.part], s->piece.offset,
+			       s->piece_bytes);
 }
 
 /* --- from the guest to the host --- */
 
-/* Give the host's request as much of what is left as it takes, in whole blocks. Returns how much;
- * 0: not even a block, or no memory left. */
+/* Give the host's request as much of what is left as it takes, in whole blocks, and pass it. Returns how
+ * much; 0: not even a block, or no memory left. */
 static uint64_t fill(struct virtio_blk_slot *s)
 {
 	const struct virtio_blk *b = &s->device->blk;
@@ -111,12 +106,17 @@ static uint64_t fill(struct virtio_blk_slot *s)
 		hpa_t to;
 		uint64_t run = virtqueue_run(&c, most - bytes, want, &to);
 
-		if (!run || !blk_add(b->host, &s->host, to, (uint32_t)run))
+		if (!run || !blk_add(&s->host, to, (uint32_t)run))
 			break;
 		bytes += run;
 	}
 	over = bytes % b->config.blk_size;
-	blk_cut(&s->host, over);
+	if (bytes == most && !over) {
+		s->data = c;
+	} else { /* @c may be behind what the host takes */
+		blk_cut(&s->host, over);
+		virtqueue_skip(&s->data, bytes - over);
+	}
 	return bytes - over;
 }
 
@@ -125,12 +125,11 @@ static bool move(struct virtio_blk_slot *s)
 {
 	uint64_t bytes;
 
-	blk_begin(&s->host, s->type, s->sector);
-	bytes = fill(s);
+	blk_begin(s->device->blk.host, &s->host, s->type, s->sector);
 	s->piece = s->data;
+	bytes = fill(s);
 	s->piece_bytes = bytes;
 	tell_written(s);
-	virtqueue_skip(&s->data, bytes);
 	s->left -= bytes;
 	s->sector += bytes / BLK_SECTOR;
 	return bytes && blk_submit(s->device->blk.host, &s->host);
@@ -147,7 +146,7 @@ static bool writes_through(const struct virtio_device *d)
 static bool submit_flush(struct virtio_blk_slot *s)
 {
 	s->flushes = false;
-	blk_begin(&s->host, BLK_FLUSH, 0);
+	blk_begin(s->device->blk.host, &s->host, BLK_FLUSH, 0);
 	return blk_submit(s->device->blk.host, &s->host);
 }
 
@@ -209,9 +208,9 @@ static unsigned clear(struct virtio_blk_request *r, uint64_t at, uint64_t bytes,
 	s->range = (struct blk_range){ r->b->claim.first + at / BLK_SECTOR,
 				       (uint32_t)(bytes / BLK_SECTOR),
 				       unmap ? BLK_UNMAP : 0 };
-	blk_begin(&s->host, type, 0);
+	blk_begin(r->b->host, &s->host, type, 0);
 	return begun(r, s,
-		     blk_add(r->b->host, &s->host, phys_address(&s->range), sizeof(s->range)) &&
+		     blk_add(&s->host, phys_address(&s->range), sizeof(s->range)) &&
 			     blk_submit(r->b->host, &s->host));
 }
 
@@ -336,6 +335,7 @@ static void reset(struct virtio_device *d)
 
 static const struct virtio_kind kind = {
 	.id = 2,
+	.queue_size = VIRTIO_BLK_QUEUE_SIZE,
 	.name = "blk",
 	.serve = virtio_blk_serve,
 	.is_full = is_full,

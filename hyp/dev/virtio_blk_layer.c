@@ -169,7 +169,9 @@ static unsigned clear(struct virtio_blk_request *r, uint64_t at, uint64_t bytes,
 
 static const struct virtio_blk_backing layer = { REQUEST_MAX, read, write, flush, clear };
 
-static const struct virtio_kind kind = { .id = 2, .name = "blk", .serve = virtio_blk_serve };
+static const struct virtio_kind kind = {
+	.id = 2, .queue_size = VIRTIO_BLK_QUEUE_SIZE, .name = "blk", .serve = virtio_blk_serve
+};
 
 static void describe(struct virtio_blk_config *c, uint64_t bytes)
 {

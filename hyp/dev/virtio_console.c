@@ -442,6 +442,7 @@ static void detach(struct virtio_device *d)
 
 static const struct virtio_kind kind = {
 	.id = 3,
+	.queue_size = VIRTIO_QUEUE_SIZE,
 	.name = "console",
 	.detach = detach,
 	.notified = notified,

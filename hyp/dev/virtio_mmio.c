@@ -59,7 +59,7 @@ static uint32_t read_features(struct virtio_device *d)
 
 static uint32_t read_queue_max(struct virtio_device *d)
 {
-	return chosen(d) ? VIRTQUEUE_SIZE_MAX : 0;
+	return chosen(d) ? d->kind->queue_size : 0;
 }
 
 static uint32_t read_queue_ready(struct virtio_device *d)
@@ -123,7 +123,7 @@ static bool write_queue_size(struct virtio_device *d, uint32_t v)
 {
 	struct virtqueue *q = chosen_idle(d);
 
-	if (q && v && v <= VIRTQUEUE_SIZE_MAX && (v & (v - 1)) == 0)
+	if (q && v && v <= d->kind->queue_size && (v & (v - 1)) == 0)
 		q->size = (uint16_t)v;
 	return false;
 }

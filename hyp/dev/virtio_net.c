@@ -34,7 +34,7 @@ struct virtio_net {
 	struct virtqueue_chain first, more;
 };
 
-#define FRAMES 4
+#define FRAMES 5
 _Static_assert(sizeof(struct virtio_net) <= FRAMES * PAGE_SIZE, "what is allocated");
 
 /* --- to a guest --- */
@@ -446,6 +446,7 @@ static void detach(struct virtio_device *d)
 
 static const struct virtio_kind kind = {
 	.id = 1,
+	.queue_size = VIRTIO_QUEUE_SIZE,
 	.name = "net",
 	.detach = detach,
 	.serve = serve,

@@ -33,7 +33,9 @@ static struct virtio_done serve(struct virtio_device *d, struct virtqueue *q,
 	return done;
 }
 
-static const struct virtio_kind kind = { .id = 4, .name = "rng", .serve = serve };
+static const struct virtio_kind kind = {
+	.id = 4, .queue_size = VIRTIO_QUEUE_SIZE, .name = "rng", .serve = serve
+};
 
 void virtio_rng_attach(struct board *b, unsigned slot, struct gstage *gs)
 {

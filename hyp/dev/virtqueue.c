@@ -92,7 +92,7 @@ static enum virtqueue_state look(struct virtqueue *q)
 	return q->popped == q->seen ? VIRTQUEUE_EMPTY : VIRTQUEUE_CHAIN;
 }
 
-#define DESCS_AT_ONCE 16 /* of an indirect table: its descriptors are mostly used in order */
+#define DESCS_AT_ONCE 32 /* of an indirect table: its descriptors are mostly used in order */
 
 /* A table of descriptors: the queue's own, or an indirect one. */
 struct table {
@@ -151,7 +151,7 @@ static bool add_part(const struct virtqueue *q, const struct virtio_desc *d, str
 	if (c->parts == q->size || !in_ram(q->gs, d->at, d->bytes) ||
 	    (!is_written && c->readable < c->parts))
 		return false;
-	c->part[c->parts++] = (struct virtqueue_part){ gpa(d->at), d->bytes };
+	c->part[c->parts++] = (struct gstage_span){ gpa(d->at), d->bytes };
 	c->readable += !is_written;
 	return true;
 }
@@ -278,6 +278,19 @@ struct virtqueue_cursor virtqueue_writable(const struct virtqueue *q,
 	};
 }
 
+struct virtqueue_cursor virtqueue_last(const struct virtqueue *q, const struct virtqueue_chain *chain)
+{
+	struct virtqueue_cursor c = virtqueue_writable(q, chain);
+
+	for (unsigned i = c.end; i > c.part; i--)
+		if (chain->part[i - 1].bytes) {
+			c.part = i - 1;
+			c.offset = chain->part[c.part].bytes - 1;
+			break;
+		}
+	return c;
+}
+
 uint64_t virtqueue_left(const struct virtqueue_cursor *c)
 {
 	uint64_t bytes = 0;
@@ -287,37 +300,45 @@ uint64_t virtqueue_left(const struct virtqueue_cursor *c)
 	return bytes - c->offset;
 }
 
-static inline uint64_t piece(struct virtqueue_cursor *c, uint64_t bytes, gpa_t *at)
+/* What is left of the part that the next byte is in, at most @bytes. */
+static uint64_t piece(struct virtqueue_cursor *c, uint64_t bytes, gpa_t *at)
 {
-	const struct virtqueue_part *p = &c->chain->part[c->part];
-	uint32_t offset = c->offset;
-	unsigned part = c->part;
+	const struct gstage_span *p = &c->chain->part[c->part];
 
-	for (; part < c->end && offset == p->bytes; part++, p++)
-		offset = 0;
-	c->part = part;
-	c->offset = offset;
-	if (part == c->end)
+	for (; c->part < c->end && c->offset == p->bytes; p++) {
+		c->part++;
+		c->offset = 0;
+	}
+	if (c->part == c->end)
 		return 0;
-	*at = gpa(p->at.v + offset);
-	if (bytes > p->bytes - offset)
-		bytes = p->bytes - offset;
-	c->offset += (uint32_t)bytes;
-	return bytes;
+	*at = gpa(p->at.v + c->offset);
+	return bytes < p->bytes - c->offset ? bytes : p->bytes - c->offset;
 }
 
-uint64_t virtqueue_piece(struct virtqueue_cursor *c, uint64_t bytes, gpa_t *at)
+/* @bytes of that part; behind its last byte is the next one. */
+static void pass(struct virtqueue_cursor *c, uint64_t bytes)
 {
-	return piece(c, bytes, at);
+	c->offset += bytes;
+	if (c->part < c->end && c->offset == c->chain->part[c->part].bytes) {
+		c->part++;
+		c->offset = 0;
+	}
 }
 
-uint64_t virtqueue_run(struct virtqueue_cursor *c, uint64_t most, enum access want, hpa_t *to)
+static uint64_t next_piece(struct virtqueue_cursor *c, uint64_t bytes, gpa_t *at)
+{
+	uint64_t n = piece(c, bytes, at);
+
+	pass(c, n);
+	return n;
+}
+
+uint64_t virtqueue_part_run(struct virtqueue_cursor *c, uint64_t most, enum access want, hpa_t *to)
 {
 	gpa_t at;
-	uint64_t n = piece(c, most, &at);
-	uint64_t run = n ? gstage_run(c->gs, at, n, want, &c->last, to) : 0;
+	uint64_t n = piece(c, most, &at), run = n ? gstage_run(c->gs, at, n, want, &c->last, to) : 0;
 
-	c->offset -= (uint32_t)(n - run); /* still in the same part */
+	pass(c, run);
 	return run;
 }
 
@@ -335,7 +356,7 @@ bool virtqueue_take(struct virtqueue_cursor *c, void *to, uint64_t bytes)
 
 	while (bytes) {
 		gpa_t at;
-		uint64_t n = virtqueue_piece(c, bytes, &at);
+		uint64_t n = next_piece(c, bytes, &at);
 
 		if (!n || gstage_read(c->gs, at, t, n))
 			return false;
@@ -351,7 +372,7 @@ bool virtqueue_give(struct virtqueue_cursor *c, const void *from, uint64_t bytes
 
 	while (bytes) {
 		gpa_t at;
-		uint64_t n = virtqueue_piece(c, bytes, &at);
+		uint64_t n = next_piece(c, bytes, &at);
 
 		if (!n || gstage_write(c->gs, at, f, n))
 			return false;
@@ -369,5 +390,5 @@ void virtqueue_skip(struct virtqueue_cursor *c, uint64_t bytes)
 	while (part < c->end && in >= c->chain->part[part].bytes)
 		in -= c->chain->part[part++].bytes;
 	c->part = part;
-	c->offset = part < c->end ? (uint32_t)in : 0;
+	c->offset = part < c->end ? in : 0;
 }

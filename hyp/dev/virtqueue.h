@@ -19,7 +19,7 @@
 
 #include "hyp/g-stage/gstage.h"
 
-#define VIRTQUEUE_SIZE_MAX 256 /* entries; a chain isn't longer ("Indirect Descriptors") */
+#define VIRTQUEUE_SIZE_MAX 512 /* entries; a chain isn't longer ("Indirect Descriptors") */
 
 struct virtqueue {
 	struct gstage *gs;
@@ -41,17 +41,11 @@ struct virtqueue {
 	uint64_t taken; /* bytes of the next chain that the device has had already: its own note */
 };
 
-/* A part of a chain: bytes of guest RAM. */
-struct virtqueue_part {
-	gpa_t at;
-	uint32_t bytes;
-};
-
 /* What one request brings; .readable parts first, then those that the device writes. */
 struct virtqueue_chain {
 	uint16_t head;
 	unsigned readable, parts; /* how many the device reads; how many there are */
-	struct virtqueue_part part[VIRTQUEUE_SIZE_MAX];
+	struct gstage_span part[VIRTQUEUE_SIZE_MAX];
 };
 
 enum virtqueue_state {
@@ -100,7 +94,7 @@ struct virtqueue_cursor {
 	const struct virtqueue_chain *chain;
 	struct gstage *gs;
 	unsigned part, end; /* the part it is in; the first it doesn't reach */
-	uint32_t offset;    /* in that part */
+	uint64_t offset;    /* in that part */
 	struct gstage_page last; /* where it was found last: see gstage_run() */
 };
 
@@ -108,6 +102,10 @@ struct virtqueue_cursor virtqueue_readable(const struct virtqueue *q,
 					   const struct virtqueue_chain *chain);
 struct virtqueue_cursor virtqueue_writable(const struct virtqueue *q,
 					   const struct virtqueue_chain *chain);
+
+/* The last byte of the writable parts, if they have any. */
+struct virtqueue_cursor virtqueue_last(const struct virtqueue *q,
+				       const struct virtqueue_chain *chain);
 
 /* Bytes from here to the end. */
 uint64_t virtqueue_left(const struct virtqueue_cursor *c);
@@ -119,15 +117,31 @@ uint64_t virtqueue_left(const struct virtqueue_cursor *c);
 bool virtqueue_take(struct virtqueue_cursor *c, void *to, uint64_t bytes);
 bool virtqueue_give(struct virtqueue_cursor *c, const void *from, uint64_t bytes);
 
-/* Up to @bytes that lie together, at *@at, which are passed. Returns how many; 0: none are left. */
-uint64_t virtqueue_piece(struct virtqueue_cursor *c, uint64_t bytes, gpa_t *at);
+/* virtqueue_run()'s own, for all but whole parts near the one before. */
+uint64_t virtqueue_part_run(struct virtqueue_cursor *c, uint64_t most, enum access want, hpa_t *to);
 
-/* The same up to @most that lie together in the host's memory, at *@to. @want: always the same for one
- * cursor. 0 also where memory ran out. One pin is held from the cursor's first call on, see
- * gstage_pointer(). */
-uint64_t virtqueue_run(struct virtqueue_cursor *c, uint64_t most, enum access want, hpa_t *to);
+/**
+ * Up to @most bytes that lie together in the host's memory, at *@to, which are passed. @want: always
+ * the same for one cursor. Returns how many; 0: none are left, or memory ran out. One pin is held from
+ * the cursor's first call on, see gstage_pointer().
+ */
+static inline uint64_t virtqueue_run(struct virtqueue_cursor *c, uint64_t most, enum access want,
+				     hpa_t *to)
+{
+	const struct gstage_span *p = &c->chain->part[c->part];
+	uint64_t in_page;
 
-/* The same, to be read at once. How many in *@n. NULL: none are left, or memory ran out. */
+	if (c->part == c->end || c->offset || !p->bytes || p->bytes > most)
+		return virtqueue_part_run(c, most, want, to);
+	in_page = p->at.v - c->last.at.v;
+	if (in_page >= c->last.bytes || p->bytes > c->last.bytes - in_page)
+		return virtqueue_part_run(c, most, want, to);
+	*to = hpa(c->last.to.v + in_page);
+	c->part++;
+	return p->bytes;
+}
+
+/* The same, to be read at once: how many in *@n. NULL: none are left, or memory ran out. */
 const void *virtqueue_next(struct virtqueue_cursor *c, uint64_t most, uint64_t *n);
 
 /* Pass @bytes, of those that are left. */

@@ -22,7 +22,7 @@
 #include "hyp/mm/phys.h"
 
 #define QUEUE_LEAST	16
-#define QUEUE_FRAMES	2 /* of VIRTQ_MAX descriptors */
+#define QUEUE_FRAMES	4 /* of VIRTQ_MAX descriptors */
 #define REQUEST_FRAMES	2
 #define SHARE		4  /* a claim gets this part of the room that is left, */
 #define REQUESTS_MAX	64 /* at most */
@@ -144,11 +144,6 @@ void blk_unclaim(struct blk *b, struct blk_claim *c)
 
 /* --- making requests --- */
 
-static bool is_written(const struct blk_request *r)
-{
-	return r->header.type == BLK_IN || r->header.type == BLK_GET_ID;
-}
-
 static void put_desc(struct blk_request *r, hpa_t at, uint32_t bytes, unsigned flags)
 {
 	unsigned i = r->parts++;
@@ -156,28 +151,17 @@ static void put_desc(struct blk_request *r, hpa_t at, uint32_t bytes, unsigned f
 	r->table[i] = (struct virtio_desc){ at.v, bytes, (uint16_t)flags, (uint16_t)(i + 1) };
 }
 
-void blk_begin(struct blk_request *r, enum blk_type type, uint64_t sector)
+void blk_begin(const struct blk *b, struct blk_request *r, enum blk_type type, uint64_t sector)
 {
+	bool is_written = type == BLK_IN || type == BLK_GET_ID;
+
 	r->header.type = (uint32_t)type;
 	r->header.reserved = 0;
 	r->header.sector = sector;
 	r->parts = 0;
+	r->parts_max = (uint16_t)(b->facts.parts + 1);
+	r->data_flags = VIRTIO_DESC_NEXT | (is_written ? VIRTIO_DESC_WRITE : 0);
 	put_desc(r, phys_address(&r->header), sizeof(r->header), VIRTIO_DESC_NEXT);
-}
-
-/* What lies behind the last part becomes one with it. */
-bool blk_add(const struct blk *b, struct blk_request *r, hpa_t at, uint32_t bytes)
-{
-	struct virtio_desc *last = &r->table[r->parts - 1];
-
-	if (r->parts > 1 && last->at + last->bytes == at.v && bytes <= UINT32_MAX - last->bytes) {
-		last->bytes += bytes;
-		return true;
-	}
-	if (r->parts > b->facts.parts)
-		return false;
-	put_desc(r, at, bytes, VIRTIO_DESC_NEXT | (is_written(r) ? VIRTIO_DESC_WRITE : 0));
-	return true;
 }
 
 void blk_cut(struct blk_request *r, uint64_t bytes)
@@ -323,8 +307,8 @@ static bool wait_for(struct blk *b, struct blk_request *r)
 static bool move(struct blk *b, struct blk_request *r, enum blk_type type, uint64_t sector,
 		 void *data, uint32_t bytes)
 {
-	blk_begin(r, type, sector);
-	return blk_add(b, r, phys_address(data), bytes) && wait_for(b, r);
+	blk_begin(b, r, type, sector);
+	return blk_add(r, phys_address(data), bytes) && wait_for(b, r);
 }
 
 /* It is shown on terminals: an odd byte ends it. */
@@ -372,6 +356,8 @@ static enum err read_facts(struct blk *b, uint64_t features)
 	f->parts = features & F_SEG_MAX ? virtio_config(d, CONFIG_SEG_MAX) : 1;
 	if (f->parts > b->queue.size - 2u)
 		f->parts = b->queue.size - 2u;
+	if (f->parts > BLK_PARTS_MAX)
+		f->parts = BLK_PARTS_MAX;
 	f->is_readonly = features & F_RO;
 	f->can_flush = features & F_FLUSH;
 	if (!f->is_readonly && (features & F_DISCARD)) {

@@ -20,7 +20,7 @@
 
 #define BLK_SECTOR     512
 #define BLK_SERIAL_MAX 20
-#define BLK_PARTS_MAX  254 /* of one request's data */
+#define BLK_PARTS_MAX  320 /* of one request's data: pages of the largest that Linux makes by itself */
 
 /* "Device Operation": the requests, and what becomes of them. */
 enum blk_type {
@@ -65,7 +65,9 @@ struct blk_request {
 	volatile uint8_t status;
 	/* What it came to, once it was taken back: enum blk_status. */
 	uint8_t result;
-	uint16_t parts; /* descriptors in .table */
+	uint16_t parts;	     /* descriptors in .table */
+	uint16_t parts_max;  /* with the header's, and without the status's */
+	uint16_t data_flags; /* of each part of the data */
 };
 
 /* Who uses a part of a disk. */
@@ -99,13 +101,26 @@ MUST_USE enum err blk_claim(struct blk *b, struct blk_claim *c, const struct blk
 void blk_unclaim(struct blk *b, struct blk_claim *c);
 
 /* Begin @r, about nothing yet. @sector: where, for those that are about a place. */
-void blk_begin(struct blk_request *r, enum blk_type type, uint64_t sector);
+void blk_begin(const struct blk *b, struct blk_request *r, enum blk_type type, uint64_t sector);
 
 /**
  * Add @bytes at @at to its data; the device writes them for IN and GET_ID, else it reads them.
  * Returns false where it has as many parts as it can have.
  */
-bool blk_add(const struct blk *b, struct blk_request *r, hpa_t at, uint32_t bytes);
+static inline bool blk_add(struct blk_request *r, hpa_t at, uint32_t bytes)
+{
+	struct virtio_desc *last = &r->table[r->parts - 1];
+
+	/* What lies behind the last part becomes one with it. */
+	if (last->at + last->bytes == at.v && r->parts > 1 && bytes <= UINT32_MAX - last->bytes) {
+		last->bytes += bytes;
+		return true;
+	}
+	if (r->parts == r->parts_max)
+		return false;
+	last[1] = (struct virtio_desc){ at.v, bytes, r->data_flags, ++r->parts };
+	return true;
+}
 
 /* Take the last @bytes of its data away again. */
 void blk_cut(struct blk_request *r, uint64_t bytes);

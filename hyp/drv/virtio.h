@@ -49,7 +49,7 @@ uint32_t virtio_config(const struct virtio *d, unsigned offset);
  * and needs a reset. */
 bool virtio_interrupt(const struct virtio *d);
 
-#define VIRTQ_MAX 256
+#define VIRTQ_MAX 512
 
 /* Bytes of memory that a queue of @size descriptors takes; aligned to 16. */
 #define VIRTQ_BYTES(size) ((26 * (size) + 14 + 15) / 16 * 16)

@@ -28,7 +28,7 @@ static void *touched(struct gstage *gs, gpa_t at, enum access want, enum err *e)
 	if (*e)
 		return NULL;
 	if (want == ACCESS_STORE && gs->fencing->write)
-		gs->fencing->write(gs, at);
+		gs->fencing->write(gs, at, 1);
 	return phys_pointer(r.to);
 }
 
@@ -66,19 +66,19 @@ static enum err copy(struct gstage *gs, gpa_t at, char *to, const char *from, ui
 	return OK;
 }
 
-void gstage_written(struct gstage *gs, gpa_t at, uint64_t bytes)
+void gstage_written(struct gstage *gs, const struct gstage_span *span, uint64_t offset,
+		    uint64_t bytes)
 {
 	if (!gs->fencing->write)
 		return;
-	while (bytes) {
-		uint64_t part = page_part(at, bytes);
+	lock_take(&gs->lock);
+	for (; bytes; span++, offset = 0) {
+		uint64_t n = span->bytes - offset < bytes ? span->bytes - offset : bytes;
 
-		lock_take(&gs->lock);
-		gs->fencing->write(gs, at);
-		lock_release(&gs->lock);
-		at.v += part;
-		bytes -= part;
+		gs->fencing->write(gs, gpa(span->at.v + offset), n);
+		bytes -= n;
 	}
+	lock_release(&gs->lock);
 }
 
 bool gstage_peek(struct gstage *gs, gpa_t at, uint64_t *v)

@@ -62,8 +62,8 @@ struct gstage_fencing {
 	/* The same about all addresses. */
 	void (*flush)(struct gstage *gs);
 	/* For these NULL: nobody minds. gs->lock is held, and .flush follows the last two. */
-	/* The hypervisor is about to write RAM at @at, in one page, for the guest. */
-	void (*write)(struct gstage *gs, gpa_t at);
+	/* The hypervisor or a device writes, or is about to write, RAM in [@at, @at + @bytes). */
+	void (*write)(struct gstage *gs, gpa_t at, uint64_t bytes);
 	/* The first page in [@at, @end) that must stay where it is, or @end. */
 	gpa_t (*keeps)(struct gstage *gs, gpa_t at, gpa_t end);
 	/* What was derived from the leaves of [@at, @at + @bytes), and from the guest's own tables
@@ -235,16 +235,11 @@ static inline uint64_t gstage_run(struct gstage *gs, gpa_t at, uint64_t bytes, e
 }
 
 /**
- * Somebody but this hart, a device, writes RAM in [@at, @at + @bytes): before it begins, and when it
- * is through.
+ * Somebody but this hart, a device, writes RAM: @bytes from @offset in *@span on, and in those behind
+ * it. Called before it begins, and when it is through.
  */
-void gstage_written(struct gstage *gs, gpa_t at, uint64_t bytes);
-
-/* Whether that makes a difference; it doesn't change while the VM runs. */
-static inline bool gstage_minds_writes(const struct gstage *gs)
-{
-	return gs->fencing->write != NULL;
-}
+void gstage_written(struct gstage *gs, const struct gstage_span *span, uint64_t offset,
+		    uint64_t bytes);
 
 /* The 8 bytes of RAM at @at, for who looks on: nothing is touched. false: nothing is mapped there, or
  * it isn't aligned. */

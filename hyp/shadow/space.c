@@ -75,15 +75,19 @@ static void fence_derived(struct gstage *gs, gpa_t at, uint64_t bytes)
 }
 
 /* As if an instruction that isn't emulated wrote there. */
-static void write_derived(struct gstage *gs, gpa_t at)
+static void write_derived(struct gstage *gs, gpa_t at, uint64_t bytes)
 {
 	struct shadow_state *st = gs->shadows;
-	const struct shadow_gfn *g = shadow_gfn_of(st, at);
+	uint64_t end = at.v + bytes;
 
-	if (!g->is_protected && !g->copy)
-		return;
-	shadow_lift(st, at);
-	shadow_drop_copy(st, at);
+	for (; at.v < end; at.v = align_down(at.v, PAGE_SIZE) + PAGE_SIZE) {
+		const struct shadow_gfn *g = shadow_gfn_of(st, at);
+
+		if (!g->is_protected && !g->copy)
+			continue;
+		shadow_lift(st, at);
+		shadow_drop_copy(st, at);
+	}
 }
 
 static const struct gstage_fencing by_shadow = {

@@ -265,7 +265,7 @@ void fake_blk_reset(uint8_t *disk, uint64_t sectors)
 						  VIRTIO_F_EVENT_IDX | 1 << 2 | 1 << 6 | 1 << 9 |
 						  1 << 13 | 1 << 14,
 				      .serial = "host-0",
-				      .seg_max = 254,
+				      .seg_max = 510,
 				      .blk_size = 512,
 				      .queue_max = 1024 };
 	fake.io = io;

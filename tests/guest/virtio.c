@@ -7,6 +7,7 @@
  * one all is skipped. Nothing here waits without a limit.
  */
 #include "guests/lib/board.h"
+#include "guests/lib/csr.h"
 #include "guests/lib/hart.h"
 #include "guests/lib/string.h"
 #include "tests/guest/tap.h"
@@ -258,6 +259,19 @@ static void test_many(void)
 #define PLIC_CLAIM     (PLIC_BASE + 0x200004 + 0x1000 * CONTEXT)
 #define PLIC_THRESHOLD (PLIC_BASE + 0x200000 + 0x1000 * CONTEXT)
 
+/* InterruptStatus, once it says something: another hart may have put the buffer into the ring, and come
+ * to the interrupt after that. */
+static uint32_t interrupts(void)
+{
+	uint64_t end = csr_read(CSR_TIME) + board.timebase / 2;
+	uint32_t why;
+
+	do
+		why = vdrv_get(slot, R_INTERRUPT);
+	while (!why && csr_read(CSR_TIME) < end);
+	return why;
+}
+
 static void test_interrupts(void)
 {
 	uint32_t source = 1 + slot;
@@ -267,7 +281,7 @@ static void test_interrupts(void)
 	mmio_write32(PLIC_ENABLE, 1u << source);
 	start(F_EVENT_IDX);
 	(void)request(IN, 0, 512);
-	test_is(vdrv_get(slot, R_INTERRUPT), 1, "a used buffer interrupts");
+	test_is(interrupts(), 1, "a used buffer interrupts");
 	test_is(mmio_read32(PLIC_CLAIM), source, "by the place's line");
 	vdrv_set(slot, R_ACK, 1);
 	test_is(vdrv_get(slot, R_INTERRUPT), 0, "acknowledged");
@@ -280,7 +294,7 @@ static void test_interrupts(void)
 		(void)request(IN, 0, 512);
 		test_is(vdrv_get(slot, R_INTERRUPT), 0, "EVENT_IDX: none for the second");
 		(void)request(IN, 0, 512);
-		test_is(vdrv_get(slot, R_INTERRUPT), 1, "EVENT_IDX: one for the third");
+		test_is(interrupts(), 1, "EVENT_IDX: one for the third");
 	}
 	start(0);
 	rings.avail.flags = 1;

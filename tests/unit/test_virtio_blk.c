@@ -151,7 +151,7 @@ static void configuration(void **state)
 	assert_int_equal(get_wide(DISK, CONFIG, 8), SECTORS);
 	assert_int_equal(get_wide(DISK, CONFIG + 20, 2), 512);
 	assert_int_equal(get_wide(DISK, CONFIG + 21, 1), 2);
-	assert_int_equal(get(DISK, CONFIG + 12), 224);
+	assert_int_equal(get(DISK, CONFIG + 12), 320);
 	assert_int_equal(get(DISK, CONFIG + 64), 0);
 	assert_int_equal(put(DISK, CONFIG, 1), MMIO_OK);
 	assert_int_equal(get(DISK, CONFIG), SECTORS);
@@ -342,7 +342,7 @@ static void segments(void **state)
 	unsigned most = get(DISK, CONFIG + 12);
 	(void)state;
 
-	start(DISK, 0, 2 * SIZE);
+	start(DISK, 0, 4 * SIZE);
 	served = 0;
 	put_header(IN, 0);
 	put_desc(DESC, 0, HEADER, 16, NEXT, 1);

@@ -135,7 +135,7 @@ static void what_it_is(void **state)
 	(void)state;
 
 	assert_int_equal(get(DISK, CONFIG), SECTORS);
-	assert_int_equal(get(DISK, CONFIG + 12), 224);
+	assert_int_equal(get(DISK, CONFIG + 12), 320);
 	assert_int_equal(get_wide(DISK, CONFIG + 34, 2), 2); /* queues */
 	assert_true(features & F_FLUSH && features & F_WCE && features & 1 << 12);
 	assert_false(features & VIRTIO_F_IN_ORDER);
@@ -416,6 +416,33 @@ static void pieces(void **state)
 	assert_int_equal(board.virtio[DISK].blk.claim.requests, 64);
 }
 
+/* 1 MiB in pages that lie apart is one request, of the host's too. */
+static void one_request(void **state)
+{
+	enum { PAGES = 256, FIRST = 8 };
+	uint8_t page[PAGE_SIZE], none = S_NONE;
+	(void)state;
+
+	assert_int_equal(go(BLK_IN, FIRST, 512), S_OK);
+	start(DISK, 0, 512);
+	guest_put(STATUS_AT(0), &none, 1);
+	put_desc(DESC, 0, HEADER(0), 16, NEXT, 1);
+	for (unsigned i = 0; i < PAGES; i++)
+		put_desc(DESC, 1 + i, RAM + MIB(14) - 2 * PAGE_SIZE * i, PAGE_SIZE, NEXT | WRITE, 2 + i);
+	put_desc(DESC, 1 + PAGES, STATUS_AT(0), 1, WRITE, 0);
+	fake_blk.reads = 0;
+	offer(512, 0, 0);
+	(void)put(DISK, NOTIFY, 0);
+	interrupt();
+	assert_int_equal(status_of(0), S_OK);
+	assert_int_equal(fake_blk.reads, 1);
+	assert_int_equal(fake_blk.parts, PAGES);
+	for (unsigned i = 0; i < PAGES; i++) {
+		guest_get(RAM + MIB(14) - 2 * PAGE_SIZE * i, page, sizeof(page));
+		assert_memory_equal(page, disk + 512 * FIRST + PAGE_SIZE * i, sizeof(page));
+	}
+}
+
 #define LARGE MIB(24)
 
 /* Drivers aren't told that there is a largest request, so there is none; the host gets 16 MiB at
@@ -606,6 +633,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(drained, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(hostile_host, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(pieces, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(one_request, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(large, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(given_back_meanwhile, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(owners, set_up, tear_down),

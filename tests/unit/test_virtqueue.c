@@ -290,6 +290,73 @@ static void bytes_of_chains(void **state)
 	assert_memory_equal(text, "VW\0XYZ", 7);
 }
 
+/* All of a chain's readable bytes, at most @most of them at once, where they lie in the host's memory. */
+static void collect(uint64_t most, char *to)
+{
+	struct virtqueue_cursor c = virtqueue_readable(&q, &chain);
+	unsigned pin = gstage_pin(&gs);
+	uint64_t n;
+	hpa_t at;
+
+	while ((n = virtqueue_run(&c, most, ACCESS_LOAD, &at))) {
+		assert_in_range(n, 1, most);
+		memcpy(to, phys_pointer(at), n);
+		to += n;
+	}
+	assert_int_equal(virtqueue_left(&c), 0);
+	*to = 0;
+	gstage_unpin(&gs, pin);
+}
+
+/* Parts that are empty, whole, cut and far apart: always the same bytes. */
+static void runs_of_chains(void **state)
+{
+	char text[32];
+	(void)state;
+
+	guest_put(BUFFERS + 0xffd, "abcdefgh", 8);
+	guest_put(BUFFERS + MIB(4) - 2, "ijkl", 4); /* over two blocks of 2 MiB */
+	put_desc(DESC, 0, BUFFERS, 0, NEXT, 1);
+	put_desc(DESC, 1, BUFFERS + 0xffd, 5, NEXT, 2);
+	put_desc(DESC, 2, BUFFERS + 0x1002, 3, NEXT, 3);
+	put_desc(DESC, 3, BUFFERS, 0, NEXT, 4);
+	put_desc(DESC, 4, BUFFERS + MIB(4) - 2, 4, NEXT, 5);
+	put_desc(DESC, 5, BUFFERS, 0, NEXT, 6);
+	put_desc(DESC, 6, BUFFERS + 0xffd, 1, NEXT, 7);
+	put_desc(DESC, 7, BUFFERS, 0, 0, 0);
+	offer(SIZE, 0, 0);
+	expect_chain(0, 8, 8);
+	for (uint64_t most = 1; most <= 16; most++) {
+		collect(most, text);
+		assert_string_equal(text, "abcdefghijkla");
+	}
+}
+
+static void last_byte(void **state)
+{
+	struct virtqueue_cursor c;
+	char byte;
+	(void)state;
+
+	put_desc(DESC, 0, BUFFERS, 4, NEXT, 1);
+	put_desc(DESC, 1, BUFFERS + 0x100, 5, NEXT | WRITE, 2);
+	put_desc(DESC, 2, BUFFERS, 0, WRITE, 0);
+	offer(SIZE, 0, 0);
+	expect_chain(0, 1, 3);
+	c = virtqueue_last(&q, &chain);
+	assert_int_equal(virtqueue_left(&c), 1);
+	assert_true(virtqueue_give(&c, "!", 1));
+	guest_get(BUFFERS + 0x104, &byte, 1);
+	assert_int_equal(byte, '!');
+	put_desc(DESC, 0, BUFFERS, 4, NEXT, 1);
+	put_desc(DESC, 1, BUFFERS, 0, WRITE, 0);
+	offer(SIZE, 1, 0);
+	expect_chain(0, 1, 2);
+	c = virtqueue_last(&q, &chain);
+	assert_int_equal(virtqueue_left(&c), 0);
+	assert_false(virtqueue_give(&c, "!", 1));
+}
+
 /* A chain that isn't through yet comes again, and nothing else has happened. */
 static void put_back(void **state)
 {
@@ -328,6 +395,8 @@ int main(void)
 		cmocka_unit_test_setup(notifications, set_up),
 		cmocka_unit_test_setup(put_back, set_up),
 		cmocka_unit_test_setup(bytes_of_chains, set_up),
+		cmocka_unit_test_setup(runs_of_chains, set_up),
+		cmocka_unit_test_setup(last_byte, set_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,9 +23,9 @@
 #define RAM_BYTES  MIB(16)
 
 #define DESC	 RAM
-#define AVAIL	 (RAM + 0x1000)
-#define USED	 (RAM + 0x2000)
-#define INDIRECT (RAM + 0x3000)
+#define AVAIL	 (RAM + 0x2000)
+#define USED	 (RAM + 0x3000)
+#define INDIRECT (RAM + 0x5000)
 #define BUFFERS	 (RAM + 0x10000)
 
 enum { NEXT = 1, WRITE = 2, INDIRECT_FLAG = 4 };
