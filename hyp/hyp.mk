@@ -34,8 +34,16 @@ HYP_CFLAGS := -std=gnu11 -O2 -g $(HYP_ARCH) -I. -isystem $(LIBFDT_INCLUDE) -ffre
 	-fno-tree-loop-distribute-patterns -fno-asynchronous-unwind-tables -fno-jump-tables \
 	$(HYP_WARN) -MMD -MP
 
+# The image has these first, in the order an exit goes through them: it touches fewer pages then, and
+# each one costs it a TLB entry.
+HYP_FIRST := $(addprefix hyp/,trap/entry.S trap/fast.S trap/run.c trap/fault.c mmu/two_stage.c \
+	arch/guest_fetch.S trap/emulate.c arch/insn.c dev/board.c dev/plic.c vcpu/irq.c vcpu/hext.c \
+	trap/depriv.c vcpu/depriv.c vcpu/depriv_site.c vcpu/depriv_csr.c trap/host_irq.c drv/plic.c \
+	dev/virtio_mmio.c dev/virtio.c dev/virtqueue.c g-stage/access.c g-stage/demand.c g-stage/table.c \
+	lib/string.c dev/virtio_blk.c dev/virtio_blk_host.c g-stage/discard.c drv/blk.c drv/virtio.c \
+	dev/virtio_net.c dev/switch.c dev/packet.c dev/inet.c dev/coalesce.c drv/net.c)
 HYP_SRCS := $(sort $(wildcard hyp/*/*.c hyp/*/*.S sbi/*/*.c))
-HYP_OBJS := $(HYP_SRCS:%=build/obj/%.o)
+HYP_OBJS := $(patsubst %,build/obj/%.o,$(HYP_FIRST) $(filter-out $(HYP_FIRST),$(HYP_SRCS)))
 
 build/obj/%.o: % hyp/hyp.mk | $(LIBFDT)
 	@mkdir -p $(@D)

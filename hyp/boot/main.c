@@ -55,7 +55,7 @@ _Noreturn void boot_main(uint64_t boot_hart, uint64_t tree);
 extern struct boot_hart boot_harts[]; /* head.S looks there too */
 static struct hart harts[HOST_HARTS_MAX];
 struct boot_hart boot_harts[HOST_HARTS_MAX];
-static char stacks[HOST_HARTS_MAX][STACK_BYTES] __attribute__((aligned(16)));
+static char stacks[HOST_HARTS_MAX][STACK_BYTES] __attribute__((aligned(PAGE_SIZE)));
 
 /* Nothing has run in this RAM since power-on, as far as Gnomon knows: see zero_memory(). */
 static uint64_t ran_before __attribute__((section(".noinit")));

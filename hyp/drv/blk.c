@@ -59,12 +59,12 @@ struct blk {
 	struct virtio virtio;
 	bool is_dead;
 	unsigned hart; /* index of the one that is interrupted */
-	struct virtq queue;
-	struct blk_request *under_way[VIRTQ_MAX]; /* by chain */
 	struct blk_facts facts;
-	struct gpt gpt;
 	struct blk_claim *claims;
 	unsigned claimed; /* requests */
+	struct virtq queue;
+	struct blk_request *under_way[VIRTQ_MAX]; /* by chain */
+	struct gpt gpt;
 };
 
 static struct blk disks[HOST_VIRTIO_MAX];

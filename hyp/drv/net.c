@@ -142,7 +142,7 @@ bool net_find_room(struct net_frame *f, uint32_t bytes, unsigned skew)
 	if (net.tx.free_n < n)
 		return false;
 	i = net.tx.free;
-	for (f->parts = 0; f->parts < n; i = net.tx.link[i]) {
+	for (f->parts = 0; f->parts < n; i = net.tx.chain[i].link) {
 		uint32_t part = left < NET_BUFFER ? left : NET_BUFFER;
 
 		add_part(f, net.memory->tx[i], part);

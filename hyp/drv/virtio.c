@@ -178,7 +178,7 @@ enum err virtq_init(struct virtq *q, const struct virtio *d, unsigned index, uns
 			     .free_n = (uint16_t)size,
 			     .memory = phys_pointer(at) };
 	for (unsigned i = 0; i < size; i++)
-		q->link[i] = (uint16_t)(i + 1);
+		q->chain[i].link = (uint16_t)(i + 1);
 	put(d, VIRTIO_REG_QUEUE_SEL, index);
 	if (get(d, VIRTIO_REG_QUEUE_READY) != 0 || get(d, VIRTIO_REG_QUEUE_NUM_MAX) < size)
 		return ERR_UNSUPPORTED;
@@ -197,7 +197,7 @@ static void write_desc(struct virtq *q, unsigned i, const struct virtq_part *par
 	d->at = part->at.v;
 	d->bytes = part->bytes;
 	d->flags = (uint16_t)((part->is_written ? VIRTIO_DESC_WRITE : 0) | (more ? VIRTIO_DESC_NEXT : 0));
-	d->next = more ? q->link[i] : 0;
+	d->next = more ? q->chain[i].link : 0;
 }
 
 /* The chain from @head is written: the device may have it. */
@@ -215,11 +215,11 @@ int virtq_add_table(struct virtq *q, hpa_t table, uint32_t bytes)
 
 	if (!q->free_n)
 		return -1;
-	q->parts[head] = 1;
-	q->writable[head] = UINT32_MAX;
+	q->chain[head].parts = 1;
+	q->chain[head].writable = UINT32_MAX;
 	write_desc(q, head, &part, false);
 	desc_of(q)[head].flags = VIRTIO_DESC_INDIRECT;
-	q->free = q->link[head];
+	q->free = q->chain[head].link;
 	q->free_n--;
 	publish(q, head);
 	return (int)head;
@@ -231,13 +231,13 @@ int virtq_add(struct virtq *q, const struct virtq_part *part, unsigned n)
 
 	if (!n || n > q->free_n)
 		return -1;
-	q->parts[head] = (uint16_t)n;
-	q->writable[head] = 0;
+	q->chain[head].parts = (uint16_t)n;
+	q->chain[head].writable = 0;
 	for (unsigned i = 0; i < n; i++) {
 		write_desc(q, at, &part[i], i + 1 < n);
 		if (part[i].is_written)
-			q->writable[head] += part[i].bytes;
-		at = q->link[at];
+			q->chain[head].writable += part[i].bytes;
+		at = q->chain[at].link;
 	}
 	q->free = (uint16_t)at;
 	q->free_n = (uint16_t)(q->free_n - n);
@@ -286,12 +286,12 @@ static void release(struct virtq *q, unsigned head)
 {
 	unsigned last = head;
 
-	for (unsigned i = 1; i < q->parts[head]; i++)
-		last = q->link[last];
-	q->link[last] = q->free;
+	for (unsigned i = 1; i < q->chain[head].parts; i++)
+		last = q->chain[last].link;
+	q->chain[last].link = q->free;
 	q->free = (uint16_t)head;
-	q->free_n = (uint16_t)(q->free_n + q->parts[head]);
-	q->parts[head] = 0;
+	q->free_n = (uint16_t)(q->free_n + q->chain[head].parts);
+	q->chain[head].parts = 0;
 }
 
 bool virtq_take(struct virtq *q, unsigned *id, uint32_t *bytes)
@@ -304,12 +304,12 @@ bool virtq_take(struct virtq *q, unsigned *id, uint32_t *bytes)
 
 		fence_all(); /* the entry is read after the count that covers it */
 		head = used->chain[slot].id;
-		if (head >= q->size || !q->parts[head])
+		if (head >= q->size || !q->chain[head].parts)
 			continue;
 		*id = head;
 		*bytes = used->chain[slot].bytes;
-		if (*bytes > q->writable[head])
-			*bytes = q->writable[head];
+		if (*bytes > q->chain[head].writable)
+			*bytes = q->chain[head].writable;
 		release(q, head);
 		return true;
 	}

@@ -62,10 +62,12 @@ struct virtq {
 	uint16_t available, used;     /* chains ever offered; taken back */
 	uint16_t notified;	      /* .available when the device was last told */
 	bool has_event_idx;	      /* VIRTIO_F_EVENT_IDX was agreed on: the driver sets it */
-	uint16_t link[VIRTQ_MAX];     /* the next descriptor of a chain, or that is free */
-	uint16_t parts[VIRTQ_MAX];    /* of the chain that begins here and is under way, or 0 */
-	uint32_t writable[VIRTQ_MAX]; /* and how many bytes the device may write there */
 	uint8_t *memory;
+	struct {
+		uint16_t link;	   /* the next descriptor of a chain, or that is free */
+		uint16_t parts;	   /* of the chain that begins here and is under way, or 0 */
+		uint32_t writable; /* and how many bytes the device may write there */
+	} chain[VIRTQ_MAX];
 };
 
 /**
