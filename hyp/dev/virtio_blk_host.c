@@ -21,7 +21,7 @@
 #include "hyp/mm/phys.h"
 
 #define QUEUES_MAX    4
-#define SLOT_FRAMES   3
+#define SLOT_FRAMES   4
 #define PIECE_MAX     MIB(16) /* of a request that the host gets at once: whole blocks */
 #define COST	      KIB(4) /* of a request, in bytes copied */
 #define TAKEN_MAX     256    /* of finished requests, before the hart does something else */

@@ -34,7 +34,7 @@ struct virtio_net {
 	struct virtqueue_chain first, more;
 };
 
-#define FRAMES 5
+#define FRAMES 8
 _Static_assert(sizeof(struct virtio_net) <= FRAMES * PAGE_SIZE, "what is allocated");
 
 /* --- to a guest --- */

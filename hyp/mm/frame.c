@@ -207,6 +207,7 @@ static enum err alloc_run(struct frame_pool *pool, unsigned count, bool split_fi
 	unsigned frame;
 	bool dirty;
 
+	CHECK(count && count <= FRAME_RUN_MAX && !(count & (count - 1)));
 	lock_take(&blocks_lock);
 	if (split_first)
 		i = find_listed(pool->split, count, &frame);

@@ -49,8 +49,11 @@ MUST_USE enum err frame_add_ram(struct frame_range ram, const struct frame_range
  */
 MUST_USE enum err frame_alloc(struct frame_pool *pool, hpa_t *at);
 
+#define FRAME_RUN_MAX 32
+
 /**
- * @count contiguous zeroed frames, aligned to their size; @count is 2, 4 or 8.
+ * @count contiguous zeroed frames, aligned to their size; @count is a power of two, at most
+ * FRAME_RUN_MAX.
  */
 MUST_USE enum err frame_alloc_run(struct frame_pool *pool, unsigned count, hpa_t *at);
 

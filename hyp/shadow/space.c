@@ -16,7 +16,7 @@
 #include "hyp/mm/map.h"
 #include "hyp/mm/phys.h"
 
-#define STATE_FRAMES 12
+#define STATE_FRAMES 16
 _Static_assert(sizeof(struct shadow_state) <= STATE_FRAMES * PAGE_SIZE, "STATE_FRAMES");
 
 /* Comparisons that found nothing changed, after which a table is likely to stay as it is. */
