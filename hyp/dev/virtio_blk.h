@@ -62,7 +62,7 @@ _Static_assert(sizeof(struct virtio_blk_config) == 64, "the specification's layo
 #define VIRTIO_BLK_F_WRITE_ZEROES (UINT64_C(1) << 14)
 
 #define VIRTIO_BLK_SEGMENTS_MAX BLK_PARTS_MAX /* beside header and status */
-#define VIRTIO_BLK_QUEUE_SIZE	512 /* so much is a chain of them */
+#define VIRTIO_BLK_QUEUE_SIZE	VIRTQUEUE_SIZE_MAX /* so much is a chain of them */
 
 struct virtio_device;
 struct virtio_done;
