@@ -120,6 +120,12 @@ bool trace_take_stop(struct trace *t, uint64_t *by)
 	return hit != 0;
 }
 
+void trace_step(struct trace *t, uint32_t kinds)
+{
+	atomic_store(&t->stopped_by, 0);
+	atomic_store(&t->stops, kinds);
+}
+
 void trace_stopped(struct trace *t, uint64_t by)
 {
 	atomic_store(&t->stopped_by, by + 1);

@@ -173,6 +173,9 @@ void trace_add(enum trace_kind kind, enum trace_why why, const struct trace_valu
 /* A TRACE_BREAK of this hart's vcpu, for which its VM is to be paused. */
 void trace_stop(enum trace_why why, const struct trace_value *values, unsigned n);
 
+/* From now on: the next event whose kind is in @kinds is one for which the VM is to be paused. */
+void trace_step(struct trace *t, uint32_t kinds);
+
 /* Whether the VM of this hart's vcpu is to be paused, and *@by, the number of the event for which;
  * it is told once. trace_stopped(): it was. */
 bool trace_take_stop(struct trace *t, uint64_t *by);

@@ -44,12 +44,6 @@ static void refuse(const struct vm *vm, enum err e, struct answer *a)
 	answer_error(a, "%.64s: %s", vm->config.name, err_name(e));
 }
 
-static void watch_all(struct vm *vm)
-{
-	for (unsigned i = 0; i < vm->vcpus_n; i++)
-		vcpu_kick(vm->vcpus[i], VCPU_REQ_WATCH);
-}
-
 static void switch_trace(const struct arguments *args, struct answer *a)
 {
 	bool on = args->word[1] == 'n';
@@ -70,7 +64,7 @@ static void switch_trace(const struct arguments *args, struct answer *a)
 	if (!on)
 		atomic_store(&t->stops, 0);
 	atomic_store(&t->kinds, !on ? 0 : args->events ? args->events : TRACE_ALL);
-	watch_all(args->vm);
+	vm_watch(args->vm);
 }
 
 /* --- its state --- */
@@ -297,35 +291,14 @@ static void read(const struct arguments *args, struct answer *a)
 
 #define STEP_KINDS (1u << TRACE_FAULT | 1u << TRACE_FENCE | 1u << TRACE_SATP | 1u << TRACE_PT_STORE)
 
-/* A VM that is paused goes on, one that is stopped begins; one that runs does so anyway. */
-static enum err go_on(struct vm *vm)
-{
-	switch (atomic_load(&vm->state)) {
-	case VM_STOPPED:
-		return vm_start(vm);
-	case VM_PAUSED:
-		return vm_resume(vm);
-	case VM_RUNNING:
-		return OK;
-	default:
-		return ERR_STATE;
-	}
-}
-
 static void step(const struct arguments *args, struct answer *a)
 {
 	struct vm *vm = args->vm;
 	struct trace *t;
 	enum err e = get_ring(vm, &t);
 
-	if (!e) {
-		atomic_store(&t->stopped_by, 0);
-		atomic_store(&t->stops, args->events ? args->events : STEP_KINDS);
-		watch_all(vm);
-		e = go_on(vm);
-		if (e)
-			atomic_store(&t->stops, 0);
-	}
+	if (!e)
+		e = vm_step(vm, args->events ? args->events : STEP_KINDS);
 	if (e)
 		refuse(vm, e, a);
 }
@@ -358,7 +331,7 @@ static void add_break(struct vm *vm, bool is_table, uint64_t at, struct answer *
 		answer_error(a, "%.64s has %u breaks already; `break %.64s clear` forgets them",
 			     vm->config.name, TRACE_BREAKS, vm->config.name);
 	else
-		watch_all(vm);
+		vm_watch(vm);
 }
 
 static void breaks(const struct arguments *args, struct answer *a)

@@ -95,6 +95,17 @@ MUST_USE enum err vm_start(struct vm *vm);
 MUST_USE enum err vm_pause(struct vm *vm);
 MUST_USE enum err vm_resume(struct vm *vm);
 
+/* What is traced of @vm has changed: its vcpus look. */
+void vm_watch(struct vm *vm);
+
+/**
+ * Until the next event whose kind is in @kinds (1 << enum trace_kind), which pauses it, @vm goes on:
+ * one that is paused or stopped from there. The event may come at once, from a vcpu that hasn't
+ * noticed yet that it was paused: it waits until @vm runs. Its vcpus have a trace.
+ * ERR_STATE: it is ending; or as vm_start().
+ */
+MUST_USE enum err vm_step(struct vm *vm, uint32_t kinds);
+
 /* As if its power were cut; and, for vm_reset(), given again. ERR_STATE: it doesn't run. */
 MUST_USE enum err vm_stop(struct vm *vm);
 MUST_USE enum err vm_reset(struct vm *vm);

@@ -25,14 +25,16 @@ def linux(**more):
             **more}
 
 
-def places(rng, registers):
-    """Addresses of a Linux: its programs', its kernel's, near its registers, and anything."""
+def places(rng, registers, mapped=()):
+    """Addresses of a Linux: its programs', its kernel's, near its registers, in @mapped, the rows of
+    a map, and anything."""
     near = [int(value, 16) for name, value in registers.items() if name not in ("satp", "scause")]
     while True:
         yield rng.choice((
             0x10000 + rng.randrange(0x200000),
             0xffffffff80000000 + rng.randrange(32 << 20),
             (rng.choice(near) + rng.randrange(-0x4000, 0x4000)) & (1 << 64) - 1,
+            rng.randint(*ends(rng.choice(mapped))) if mapped else 0,
             rng.getrandbits(64),
             rng.getrandbits(38)))
 
@@ -78,17 +80,17 @@ def check_shape(answer):
         assert about["cause"] in (1, 5, 7, 12, 13, 15, 20, 21, 23) and about["why"].endswith(".")
 
 
-def answers(machine, vm, rng, count):
+def answers(machine, vm, rng, count, mapped=()):
     """Answers to @count questions about @vm, in each mode, for each access."""
     registers = {name: value for name, value in machine.ask(f"vcpu regs {vm}.1").items()}
-    for _, address in zip(range(count), places(rng, registers)):
+    for _, address in zip(range(count), places(rng, registers, mapped)):
         line = f"xlate {vm}.{rng.randrange(2)} {address:x} {rng.choice('rwx')}"
         yield machine.say(f"{line} {rng.choice(('user', 'kernel'))}")
 
 
 def explained(machine, vm, rng, count):
     """What @count of them are about, in full: of a paused VM each question has its answer."""
-    found = list(answers(machine, vm, rng, count))
+    found = list(answers(machine, vm, rng, count, whole_map(machine, f"vs {vm}")))
     for answer in found:
         assert answer["ok"], answer
         check_shape(answer)

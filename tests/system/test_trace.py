@@ -437,6 +437,11 @@ def test_linux_steps(backend, tmp_path):
         machine.until(lambda: "200\n" in machine.said("a"))
         stepped = step(machine, "--events", "fence", "--count", "5")
         assert [kind for kind, _ in stepped] == ["fence"] * 5
+        for _ in range(200):  # its event may come before the command for it is over
+            machine.ask("vm resume a")
+            machine.ask("step a fence")
+            machine.until(lambda: machine.ask("trace a")["paused_by"] is not None)
+            assert machine.state("a") == "paused"
         machine.ask("break a map ffffffff80002000")
         machine.ask("vm resume a")
         said = len(machine.said("a"))

@@ -13,6 +13,7 @@
 #include "hyp/drv/serial.h"
 #include "hyp/drv/terminal.h"
 #include "hyp/lib/log.h"
+#include "hyp/lib/trace.h"
 #include "hyp/monitor/monitor.h"
 #include "hyp/sched/sched.h"
 #include "hyp/vm/vm.h"
@@ -170,6 +171,18 @@ bool vcpu_ask_regime(struct vcpu *v, struct regime *r)
 void vcpu_kick(struct vcpu *v, uint32_t bits)
 {
 	atomic_fetch_or(&v->requests, bits);
+}
+
+void vm_watch(struct vm *vm)
+{
+	for (unsigned i = 0; i < vm->vcpus_n; i++)
+		vcpu_kick(vm->vcpus[i], VCPU_REQ_WATCH);
+}
+
+enum err vm_step(struct vm *vm, uint32_t kinds)
+{
+	trace_step(vm->vcpus[0]->trace, kinds);
+	return played_call("step", vm->config.name);
 }
 
 /* A vcpu has run as many units of time as it made calls. */
