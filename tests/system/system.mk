@@ -15,7 +15,13 @@
 
 SYSTEM_TESTS_NEED = build/gnomon.bin $(GUEST_BINS) $(GUESTS) $(GUEST_TESTS) $(GUEST_EXITS) \
 	$(LAB_ELFS) $(LINUX_GUEST) $(LINUX_MODULES) \
-	build/bench/count-1.so build/bench/count-4.so
+	$(DISK_LOAD) build/bench/count-1.so build/bench/count-4.so
+
+DISK_LOAD = build/tests/system/disk-load
+$(DISK_LOAD): tests/system/disk-load.c
+	@mkdir -p $(@D)
+	@echo "  LD $@"
+	@$(CROSS)gcc -static -O2 -std=gnu11 $(BENCH_WARN) $< -o $@
 
 .PHONY: test test-built test-system test-explore test-debian churn
 test: setup-test

@@ -13,7 +13,7 @@ import subprocess
 import zlib
 
 import pytest
-from machine import (BACKENDS, BAD_FILE, BAD_OPTION, HEXT, IMAGE, NO_H, POLICIES, Linux,
+from machine import (BACKENDS, BAD_FILE, BAD_OPTION, BUILD, HEXT, IMAGE, NO_H, POLICIES, Linux,
                      assert_one_line, launch, suite)
 from house import Machine, Refused, bad
 from test_guests import all_pass
@@ -21,6 +21,8 @@ from test_virtio import DISK_BYTES, PATTERN, describe
 
 BLOCK = 512
 FIRST = 64  # the partition's block
+LOADED = 24 * (4 << 20)  # bytes that 24 workers of disk-load use
+UNMIX = pow(0x9e3779b97f4a7c15, -1, 1 << 64)  # finds the sector that a word of disk-load's tells
 BACKEND = pytest.mark.parametrize("backend", (HEXT, NO_H), ids=("hext", "no H"))
 INSMOD = ("cd /modules; for m in virtio_mmio virtio_blk crc32c_generic crc16 mbcache jbd2 ext4;"
           " do insmod $m.ko || exit 9; done; cd /")
@@ -231,6 +233,30 @@ def test_writes_stay(tmp_path, initrd, backend):
         sums.append(hashlib.sha256(path.read_bytes()).hexdigest())
         assert f"{sums[-1]}  /dev/vda" in run.out, run.out[-2000:]
     assert sums[0] == sums[1] != hashlib.sha256(bytes(16 << 20)).hexdigest()
+
+
+@pytest.mark.slow
+@BACKEND
+def test_load(tmp_path, initrd, backend):
+    """24 at a time read and write, past all caches and in as many segments as there can be, and each
+    finds what he wrote; the file has the same, and nothing has changed around it."""
+    path = tmp_path / "disk.img"
+    beyond = random.Random(3).randbytes(1 << 20)
+    path.write_bytes(bytes(LOADED) + beyond)
+    program = subprocess.run(["cpio", "--quiet", "-o", "-H", "newc"], input=b"disk-load\n",
+                             cwd=BUILD / "tests/system", capture_output=True, check=True).stdout
+    (tmp_path / "load.cpio").write_bytes(initrd.read_bytes() + program)
+    with Linux("--initrd", tmp_path / "load.cpio", "--disk", f"{path},host", "--memory", "512M",
+               *backend, limit=120) as guest:
+        guest.boot()
+        guest.ask(INSMOD)
+        assert guest.ask("./disk-load /dev/vda 24 10") == "24 workers, 0 failed"
+        guest.power_off()
+    after = path.read_bytes()
+    told = [word * UNMIX >> 32 & 0xffffffff
+            for word, in struct.iter_unpack("<Q504x", after[:LOADED])]
+    assert all(sector in (0, n) for n, sector in enumerate(told)) and any(told)
+    assert after[LOADED:] == beyond
 
 
 def kill_machine(launcher):
