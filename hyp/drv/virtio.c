@@ -131,8 +131,12 @@ bool virtio_interrupt(const struct virtio *d)
 
 	put(d, VIRTIO_REG_INTERRUPT_ACK, why);
 	fence_all(); /* what is in the rings now is seen, what comes later interrupts again */
-	return (why & INTERRUPT_CONFIG) &&
-	       (get(d, VIRTIO_REG_STATUS) & VIRTIO_STATUS_NEEDS_RESET);
+	if (!(why & INTERRUPT_CONFIG) ||
+	    !(get(d, VIRTIO_REG_STATUS) & VIRTIO_STATUS_NEEDS_RESET))
+		return false;
+	log_error("the host's virtio device %u at %lx has stopped: it asks for a reset", d->kind,
+		  d->regs.v);
+	return true;
 }
 
 static volatile struct virtio_desc *desc_of(const struct virtq *q)

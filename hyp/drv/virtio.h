@@ -46,7 +46,7 @@ void virtio_give_up(const struct virtio *d);
 uint32_t virtio_config(const struct virtio *d, unsigned offset);
 
 /* Acknowledge an interrupt; do so before looking at the queues. Returns whether the device is broken
- * and needs a reset. */
+ * and needs a reset, which is said on the log: until then it does nothing. */
 bool virtio_interrupt(const struct virtio *d);
 
 #define VIRTQ_MAX 512

@@ -387,6 +387,24 @@ static void test_what_the_device_says_is_checked(void **state)
 }
 
 /* Chains of several parts, in and out in any order. */
+/* It is said, and ports are what they were. */
+static void test_broken(void **state)
+{
+	char said[2048] = "";
+	struct serial *s = open_port("x");
+	(void)state;
+
+	dev.status |= VIRTIO_STATUS_NEEDS_RESET;
+	interrupt();
+	log_history(said, sizeof(said) - 1);
+	assert_null(strstr(said, "asks for a reset"));
+	dev.irq |= INTERRUPT_CONFIG;
+	interrupt();
+	log_history(said, sizeof(said) - 1);
+	assert_non_null(strstr(said, "virtio device 3 at"));
+	assert_ptr_equal(serial_find("x"), s);
+}
+
 static void test_chains(void **state)
 {
 	struct virtq *q = &device.port[1].tx;
@@ -460,6 +478,7 @@ int main(void)
 		cmocka_unit_test_setup(test_closed, set_up),
 		cmocka_unit_test_setup(test_listeners, set_up),
 		cmocka_unit_test_setup(test_what_the_device_says_is_checked, set_up),
+		cmocka_unit_test_setup(test_broken, set_up),
 		cmocka_unit_test_setup(test_chains, set_up),
 		cmocka_unit_test_setup(test_alarm, set_up),
 	};
