@@ -65,9 +65,12 @@ build/host/trees/qemu-%.dtb:
 	@mkdir -p $(@D)
 	@timeout 20 qemu-system-riscv64 -machine virt,dumpdtb=$@ -smp $* -bios none -display none 2>/dev/null
 
+# The fuzzers are made and run elsewhere; that they are still what is fuzzed calls for is seen here.
+FUZZ_CHECKED := $(patsubst %.c,build/host/%.o,$(wildcard tests/fuzz/fuzz_*.c))
+
 # Each test's log is shown whole if it fails; otherwise its closing lines.
 .PHONY: test-unit
-test-unit: $(UNIT_TESTS) $(UNIT_TREES)
+test-unit: $(UNIT_TESTS) $(UNIT_TREES) $(FUZZ_CHECKED)
 	@failed=0; for t in $(UNIT_TESTS); do \
 		echo "$${t##*/}"; \
 		if timeout 120 $$t >$$t.log 2>&1; \

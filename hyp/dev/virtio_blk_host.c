@@ -24,7 +24,6 @@
 #define SLOT_FRAMES   4
 #define PIECE_MAX     MIB(16) /* of a request that the host gets at once: whole blocks */
 #define COST	      KIB(4) /* of a request, in bytes copied */
-#define TAKEN_MAX     256    /* of finished requests, before the hart does something else */
 
 /* What carries a request. */
 struct virtio_blk_slot {
@@ -267,10 +266,10 @@ static void follow(struct virtio_device *d)
 		blk_follow(d->blk.host, h);
 }
 
-/* What is finished later than this began interrupts again. */
+/* All that was finished when this began, of which nobody interrupts again; what is later does. */
 void virtio_blk_finish(struct blk *host_disk)
 {
-	for (unsigned n = 0; n < TAKEN_MAX; n++) {
+	for (unsigned n = 0; n < BLK_REQUESTS_MAX; n++) {
 		struct virtio_blk_slot *s = (struct virtio_blk_slot *)blk_take(host_disk);
 		struct virtio_device *d;
 

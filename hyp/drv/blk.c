@@ -31,6 +31,7 @@
 #define SECTORS_MAX	(UINT64_C(1) << 50)
 
 _Static_assert(VIRTQ_BYTES(VIRTQ_MAX) <= QUEUE_FRAMES * PAGE_SIZE, "a queue's memory");
+_Static_assert(VIRTQ_MAX == BLK_REQUESTS_MAX, "one chain each");
 _Static_assert(sizeof(struct blk_request) <= REQUEST_FRAMES * PAGE_SIZE, "a request's memory");
 
 /* "Feature bits" */

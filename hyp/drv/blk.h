@@ -18,9 +18,10 @@
 #include "hyp/drv/virtio_abi.h"
 #include "hyp/lib/err.h"
 
-#define BLK_SECTOR     512
-#define BLK_SERIAL_MAX 20
-#define BLK_PARTS_MAX  320 /* of one request's data: pages of the largest that Linux makes by itself */
+#define BLK_SECTOR	 512
+#define BLK_SERIAL_MAX	 20
+#define BLK_REQUESTS_MAX 512 /* that a disk has under way */
+#define BLK_PARTS_MAX	 320 /* of one request's data: pages of the largest that Linux makes by itself */
 
 /* "Device Operation": the requests, and what becomes of them. */
 enum blk_type {

@@ -159,12 +159,9 @@ static void enter(struct vcpu *v)
 
 /* An event of this hart's vcpu was to end its VM's run: a step, or a break. If that has come to its
  * own end meanwhile, so be it. */
-static COLD void pause(struct vm *vm, struct trace *t, uint64_t by)
+static COLD void pause(struct vm *vm, uint64_t by)
 {
-	enum err e = vm_pause(vm);
-
-	trace_stopped(t, by);
-	if (!e)
+	if (vm_pause_for(vm, by) == OK)
 		terminal_say("%s: paused by event %lu", vm->config.name, by);
 }
 
@@ -174,7 +171,7 @@ static inline void pause_if_stopped(void)
 	uint64_t by;
 
 	if (t && trace_take_stop(t, &by))
-		pause(this_hart()->vcpu->vm, t, by);
+		pause(this_hart()->vcpu->vm, by);
 }
 
 /* Interrupts are looked at, never taken. */

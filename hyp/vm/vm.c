@@ -358,6 +358,18 @@ enum err vm_pause(struct vm *vm)
 	return with_lock(vm, pause_locked);
 }
 
+enum err vm_pause_for(struct vm *vm, uint64_t by)
+{
+	enum err e;
+
+	lock_take(&vm_lock);
+	e = pause_locked(vm);
+	if (atomic_load(&vm->state) == VM_PAUSED)
+		trace_stopped(atomic_load(&vm->vcpus[0]->trace), by);
+	lock_release(&vm_lock);
+	return e;
+}
+
 enum err vm_resume(struct vm *vm)
 {
 	return with_lock(vm, resume_locked);

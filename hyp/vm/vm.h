@@ -95,6 +95,10 @@ MUST_USE enum err vm_start(struct vm *vm);
 MUST_USE enum err vm_pause(struct vm *vm);
 MUST_USE enum err vm_resume(struct vm *vm);
 
+/* The same as vm_pause() because of event @by of its trace, which is noted there if it is paused, before
+ * anybody can let it go on. */
+MUST_USE enum err vm_pause_for(struct vm *vm, uint64_t by);
+
 /* What is traced of @vm has changed: its vcpus look. */
 void vm_watch(struct vm *vm);
 

@@ -11,7 +11,7 @@
 
 #define FAKE_BLK_REGS UINT64_C(0x10001000)
 #define FAKE_BLK_IRQ  1
-#define FAKE_BLK_MAX  256 /* requests under way */
+#define FAKE_BLK_MAX  512 /* requests under way */
 
 struct fake_blk {
 	/* What it is; set after fake_blk_reset(), before blk_init(). */

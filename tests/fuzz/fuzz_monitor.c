@@ -67,7 +67,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 		monitor_init();
 	begun = true;
 	played.room = 0;
-	played.takes = 1 + *data * 16;
+	played.takes = 1u + *data * 16u;
 	data++;
 	bytes--;
 	while (bytes) {

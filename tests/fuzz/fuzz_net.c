@@ -224,7 +224,7 @@ static void take(const struct step *s)
 		put_desc(slot, s);
 		break;
 	case 5:
-		write_guest(own(slot, (s->slot & 2 ? TX : 0) + AVAIL + s->at % 300 / 2 * 2), &half, 2);
+		write_guest(own(slot, (s->slot & 2 ? TX : 0u) + AVAIL + s->at % 300u / 2 * 2), &half, 2);
 		break;
 	case 6:
 	case 7:

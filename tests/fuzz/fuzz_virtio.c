@@ -37,7 +37,7 @@
 #define TABLES_MAX 8	/* frames of the G-stage's */
 #define AGAIN_MAX  4096 /* a ring of the most expensive requests takes fewer */
 
-enum { DESC = 0, AVAIL = 0x1000, USED = 0x2000, TABLE = 0x3000, DATA = 0x4000, BYTES = 0x8000 };
+enum { DESC = 0, AVAIL = 0x2000, USED = 0x3000, TABLE = 0x5000, HEADER = 0x7ff0, BYTES = 0x8000 };
 enum { DISK = 0, READONLY = 1, CONSOLE = 2, HOST = 3, BALLOON = 4, RNG = 7 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
@@ -210,7 +210,7 @@ static void start(unsigned slot, uint32_t value)
 		{ 0x20, 1 | (value & 0x100) },
 		{ 0x70, 11 },
 		{ 0x30, queue_of(slot, value) },
-		{ 0x38, 1u << value % 8 },
+		{ 0x38, 1u << value % 10 },
 		{ 0x80, (uint32_t)RAM + DESC },
 		{ 0x84, 0 },
 		{ 0x90, (uint32_t)RAM + AVAIL },
@@ -245,13 +245,40 @@ static void put_desc(const struct step *s)
 		uint64_t at;
 		uint32_t bytes;
 		uint16_t flags, next;
-	} d = { RAM + s->value % BYTES, s->at % 1100, s->slot & 7, s->value >> 24 & 15 };
+	} d = { RAM + s->value % BYTES, s->at % 1100u, s->slot & 7, s->value >> 24 & 15 };
 
 	if ((s->value & 0xf00000) == 0)
 		d.at = RAM + RAM_BYTES - s->value % 64;
 	if ((s->value & 0xf00000) == 0x100000)
 		d.at = RAM + TABLE;
-	put((s->value >> 28 & 1 ? TABLE : DESC) + 16 * (s->at >> 11 & 15), &d, sizeof(d));
+	put((s->value >> 28 & 1 ? TABLE : DESC) + 16 * (s->at >> 11 & 15u), &d, sizeof(d));
+}
+
+/* A request of the disk's that is as long as a chain can be, or nearly; in a table of its own or not. */
+static void put_long(const struct step *s)
+{
+	static const unsigned lengths[] = { 2, 3, 6, 7, 321, 322, 323, 511, 512, 513 };
+	unsigned n = lengths[s->value % 10], flags = s->at & 1 ? 1 : 3, part = s->at >> 1 & 512;
+	struct {
+		uint32_t type, reserved;
+		uint64_t sector;
+	} h = { s->at & 1, 0, s->value >> 8 & 3 };
+	struct desc {
+		uint64_t at;
+		uint32_t bytes;
+		uint16_t flags, next;
+	} d[513], table = { RAM + TABLE, 16 * n, 4, 0 };
+
+	put(HEADER, &h, sizeof(h));
+	d[0] = (struct desc){ RAM + HEADER, 16, 1, 1 };
+	for (unsigned i = 1; i < n; i++)
+		d[i] = (struct desc){ RAM + MIB(1) + 1024 * i, i < 76 ? part : i & s->at >> 2 & 1,
+				      (uint16_t)flags, (uint16_t)(i + 1) };
+	d[n - 1].flags = 2;
+	d[n - 1].bytes = s->value >> 16 & 1 ? 1 : 512;
+	put(s->slot & 1 ? TABLE : DESC, d, 16 * n);
+	if (s->slot & 1)
+		put(DESC, &table, sizeof(table));
 }
 
 static void put_header(const struct step *s)
@@ -283,7 +310,7 @@ static void offer(unsigned slot, const struct step *s)
 	uint64_t avail = q->is_ready ? q->avail - RAM : AVAIL;
 	uint16_t head = s->value & 15, n = (uint16_t)(q->popped + s->value / 16 % 4);
 
-	put(avail + 4 + 2 * (q->popped % q->size), &head, 2);
+	put(avail + 4 + 2 * (q->size ? (uint64_t)q->popped % q->size : 0), &head, 2);
 	put(avail + 2, s->value >> 16 ? &n : (const uint16_t *)&s->at, 2);
 	notify(slot, queue);
 }
@@ -319,7 +346,7 @@ static void take(const struct step *s)
 {
 	unsigned slot = slots[s->slot % sizeof(slots)];
 
-	switch (s->what % 15) {
+	switch (s->what % 16) {
 	case 0:
 		(void)store(slot, s->at % 0x1000 & ~3u, 4, s->value);
 		break;
@@ -362,11 +389,12 @@ static void take(const struct step *s)
 	case 13:
 		look(s);
 		break;
+	case 14:
+		put_long(s);
+		break;
 	default:
-		if (s->value % 64 == 0) {
-			virtio_drain(&board);
+		if (s->value % 64 == 0 && virtio_drain(&board, s->value & 64))
 			board_reset(&board, vcpus, 1);
-		}
 	}
 }
 
@@ -400,8 +428,7 @@ static void check(void)
 {
 	const uint64_t *file = phys_pointer(hpa(FILE_AT));
 
-	virtio_drain(&board);
-	if (virtio_under_way(&board.virtio[HOST]))
+	if (!virtio_drain(&board, true) || virtio_under_way(&board.virtio[HOST]))
 		abort();
 	for (unsigned slot = 0; slot < VIRTIO_SLOTS; slot++) {
 		bool high = board.plic.level[0] >> (1 + slot) & 1;

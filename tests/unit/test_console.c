@@ -69,9 +69,15 @@ static uint32_t io_read32(hpa_t at)
 	return plic_words[(at.v - PLIC) / 4];
 }
 
+static unsigned completed; /* how often, where the source was enabled for that context */
+
 static void io_write32(hpa_t at, uint32_t value)
 {
+	uint64_t context = (at.v - PLIC - 0x200000) / 0x1000;
+
 	plic_words[(at.v - PLIC) / 4] = value;
+	if (at.v >= PLIC + 0x200000 && at.v % 0x1000 == 4)
+		completed += plic_words[(0x2000 + 0x80 * context) / 4 + value / 32] >> value % 32 & 1;
 }
 
 static int set_up(void **state)
@@ -225,8 +231,17 @@ static void test_plic(void **state)
 	assert_int_equal(plic_words[0x205000 / 4], 0);
 	plic_words[0x205004 / 4] = 42;
 	assert_int_equal(plic_host_claim(), 42);
-	plic_host_complete(7);
-	assert_int_equal(plic_words[0x205004 / 4], 7);
+	plic_host_complete(42);
+	assert_int_equal(plic_words[0x205004 / 4], 42);
+	assert_int_equal(completed, 1);
+	host.plic_context[1] = 3;
+	plic_host_move(42, 2, 1); /* after it was claimed again */
+	plic_host_complete(42);
+	assert_int_equal(plic_words[0x205004 / 4], 42);
+	assert_int_equal(completed, 2);
+	assert_int_equal(plic_words[(0x2000 + 5 * 0x80 + 4) / 4], 1);
+	assert_int_equal(plic_words[(0x2000 + 3 * 0x80 + 4) / 4], 1 << 10);
+	plic_host_complete(UINT32_MAX);
 	host.plic = hpa(0);
 	plic_host_enable(42);
 	assert_int_equal(plic_host_claim(), 0);

@@ -264,6 +264,35 @@ static void full(void **state)
 	assert_int_equal(virtio_under_way(&board.virtio[DISK]), 0);
 }
 
+/* All that the host can have under way is finished by one interrupt: none may follow. */
+static void all_at_once(void **state)
+{
+	unsigned n = 0;
+	(void)state;
+
+	virtio_detach(&board);
+	config.is_readonly = true;
+	for (unsigned i = 0; i < VIRTIO_SLOTS; i++)
+		assert_int_equal(attach(i, "b", 1), OK);
+	board_reset(&board, vcpus, 1);
+	for (unsigned i = 0; i < VIRTIO_SLOTS; i++)
+		start(i, F_FLUSH, SIZE); /* all of them look at the same rings */
+	fake_blk.is_asleep = true;
+	for (unsigned i = 0; i < 64; i++)
+		assert_int_equal(request(0, BLK_IN, 0, 512), MMIO_OK);
+	for (unsigned i = 0; i < VIRTIO_SLOTS; i++) {
+		assert_int_equal(put(i, NOTIFY, 0), MMIO_OK);
+		n += virtio_under_way(&board.virtio[i]);
+	}
+	assert_in_range(n, 400, 512);
+	for (unsigned i = 0; i < n; i++)
+		assert_true(fake_blk_do(0));
+	interrupt();
+	for (unsigned i = 0; i < VIRTIO_SLOTS; i++)
+		n -= (unsigned)board.virtio[i].stats.later;
+	assert_int_equal(n, 0);
+}
+
 /* A driver that adds what needs no host, as fast as it is answered, keeps no hart for long that
  * only brings the host's answer. */
 static void endless(void **state)
@@ -628,6 +657,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(any_order, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(write_through, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(full, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(all_at_once, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(endless, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(reset_in_the_middle, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(drained, set_up, tear_down),
