@@ -93,9 +93,19 @@ def test_compare_is_ended_as_a_whole(tmp_path):
     assert begun.read_text() == "\n"
 
 
-def test_no_command():
-    run = plain()
-    assert run.returncode == 2 and run.stdout == "" and "COMMAND" in run.stderr
+@pytest.mark.parametrize("args, says", (
+    ([], "gnomon: the following arguments are required: COMMAND; `gnomon --help` lists all"),
+    (["--bogus", "run"], "gnomon: unrecognized arguments: --bogus; `gnomon --help` lists all"),
+    (["step", "a", "b"], "gnomon step: unrecognized arguments: b; `gnomon step --help` lists all"),
+    (["step", "--count", "0"],
+     "gnomon step: --count: '0' is no whole number above 0; `gnomon step --help` lists all"),
+    (["explore", "--seconds", "inf"],
+     "gnomon explore: --seconds: 'inf' is no number of seconds; `gnomon explore --help` lists all"),
+), ids=lambda value: " ".join(value) or "none" if isinstance(value, list) else "")
+def test_wrong_command_line(args, says):
+    """One line says what is wrong, whichever command it is of."""
+    run = plain(*args)
+    assert (run.returncode, run.stdout, run.stderr) == (2, "", says + "\n")
 
 
 def test_policy_without_shadows():

@@ -35,6 +35,21 @@ console:
 """
 
 
+class Parser(argparse.ArgumentParser):
+    """Argparse's, which tells what is wrong in one line, without all options before it."""
+
+    def error(self, message):
+        self.exit(2, f"{self.prog}: {message.removeprefix('argument ')};"
+                     f" `{self.prog} --help` lists all\n")
+
+    def parse_known_args(self, *args, **kwargs):
+        """Nothing is left to the command before, which would speak of itself."""
+        found, rest = super().parse_known_args(*args, **kwargs)
+        if rest:
+            self.error(f"unrecognized arguments: {' '.join(rest)}")
+        return found, rest
+
+
 def parse_size(text):
     """Bytes from "512M", "1G", "65536", "0x10000"."""
     match = re.fullmatch(r"(0x[0-9a-fA-F]+|\d+)([KMG]?)(iB|B)?", text, re.IGNORECASE)
@@ -44,38 +59,36 @@ def parse_size(text):
     return int(match[1], 0) * unit
 
 
-def positive(kind):
+def number(kind, what, good):
+    """A parser of numbers that @good is true of; @what: which those are."""
     def parse(text):
-        value = kind(text)
-        if not value > 0:
-            raise ValueError
+        try:
+            value = kind(text)
+        except ValueError:
+            value = None
+        if value is None or not good(value):
+            raise argparse.ArgumentTypeError(f"{text!r} is no {what}")
         return value
-    parse.__name__ = "positive number"  # argparse's word for it in its message
     return parse
 
 
-def seconds(text):
-    value = float(text)
-    if not 0 <= value < float("inf"):
-        raise ValueError
-    return value
+def positive(kind):
+    return number(kind, "whole number above 0" if kind is int else "number above 0",
+                  lambda value: value > 0)
+
+
+seconds = number(float, "number of seconds", lambda value: 0 <= value < float("inf"))
+weight = number(int, f"whole number from 1 to {MAX_WEIGHT}", lambda value: 1 <= value <= MAX_WEIGHT)
+hart = number(int, f"list of harts from 0 to {MAX_HARTS - 1}, like 0,1",
+              lambda value: 0 <= value < MAX_HARTS)
 
 
 def names(value):
     return [name for name in value.split(",") if name]
 
 
-def weight(value):
-    if not 1 <= int(value) <= MAX_WEIGHT:
-        raise ValueError
-    return int(value)
-
-
 def affinity(value):
-    harts = tuple(map(int, value.split(",")))
-    if not all(0 <= hart < MAX_HARTS for hart in harts):
-        raise ValueError
-    return harts
+    return tuple(map(hart, value.split(",")))
 
 
 def console(value):
