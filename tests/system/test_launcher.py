@@ -11,6 +11,7 @@ import shlex
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 
@@ -36,6 +37,20 @@ def test_help():
                  "--control", "exit status:", "124"):
         assert word in run.stdout, word
     assert all(len(line) <= 100 for line in run.stdout.splitlines())
+
+
+def test_compare_without_the_counter(tmp_path):
+    """Who hasn't built it is told what the dashes are; here true(1) plays QEMU."""
+    start = ("import pathlib, runpy, sys; import launcher.compare; from machine import LAUNCHER;"
+             f" launcher.compare.BUILD = pathlib.Path({str(tmp_path)!r});"
+             " runpy.run_path(str(LAUNCHER), run_name='__main__')")
+    run = subprocess.run(
+        [sys.executable, "-c", start, "run", "--compare", "--kernel", HELLO, "--qemu", "true"],
+        env={**environment(), "PYTHONPATH": f"{REPO / 'tools'}:{REPO / 'tests/system'}"},
+        capture_output=True, text=True, timeout=20, check=False)
+    assert run.returncode == 0 and run.stdout.splitlines()[-1].split()[1:] == 6 * ["-"], run.stderr
+    assert run.stderr == ("gnomon run: instructions aren't counted: `make bench-files` builds what"
+                          " counts them\n")
 
 
 def test_version():

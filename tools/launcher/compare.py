@@ -102,6 +102,9 @@ def command_compare(args, machine):
         raise Failure(2, f"--compare runs one guest: {ONE_GUEST}")
     check_fit(vms[0])
     counter, columns = plugin(args.qemu), {}
+    if not counter:
+        print("gnomon run: instructions aren't counted: `make bench-files` builds what counts them",
+              file=sys.stderr)
     for way in ways_of(vms[0]):
         progress(f"running it: {way} ...")
         try:
