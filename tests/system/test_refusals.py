@@ -185,6 +185,7 @@ DESCRIPTIONS = {
     (("--vm", "c", "--vcpus", 1), BAD_FILE, "no VM c .there are: a, b"),
     (("--guest", "a,c"), BAD_FILE, "no VM c"), (("--bare",), BAD_OPTION, "--bare runs one guest"),
     (("--console", "c=pty"), BAD_OPTION, "--console c: no such VM"),
+    (("--console", "a/hvc0=pty"), BAD_OPTION, "there are: a, b; /hvc0 needs virtio-console"),
     (("--console", "a=pty", "--console", "a=pty"), BAD_OPTION, "given twice"),
     (("--console", "a=stdio", "--console", "b=stdio"), BAD_OPTION, "one alone can be stdio"),
 ), ids=lambda v: " ".join(map(str, v)) if isinstance(v, tuple) else None)

@@ -182,7 +182,8 @@ def serial_ports(args, vms, control):
     seen = set()
     for name, kind, path in args.console:
         if name not in names:
-            raise Failure(2, f"--console {name}: no such VM (there are: {', '.join(names)})")
+            hint = "; /hvc0 needs virtio-console" if name.endswith("/hvc0") else ""
+            raise Failure(2, f"--console {name}: no such VM (there are: {', '.join(names)}{hint})")
         if name in seen:
             raise Failure(2, f"--console {name}: given twice")
         seen.add(name)
