@@ -50,7 +50,7 @@ build/host/libhyp.a: $(HOST_OBJECTS)
 	@rm -f $@
 	@$(AR) rcs $@ $^
 
-build/host/test_%: build/host/tests/unit/test_%.o build/host/libhyp.a
+$(UNIT_TESTS): build/host/test_%: build/host/tests/unit/test_%.o build/host/libhyp.a
 	@$(HOST_CC) $(HOST_CFLAGS) $(HOST_LDFLAGS) $< build/host/libhyp.a -lcmocka -lfdt -o $@
 
 # Where tests/fake/eager.h is.
