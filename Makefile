@@ -14,6 +14,9 @@
 # Each folder's own rules are in its *.mk file.
 
 CROSS ?= riscv64-linux-gnu-
+WARN := -Wall -Wextra -Wconversion -Wshadow -Wmissing-prototypes -Wswitch-enum -Werror
+# Programs for Linux guests.
+LINUX_CC = $(CROSS)gcc -static -O2 -std=gnu11 $(WARN)
 MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all

@@ -16,8 +16,7 @@ GUEST_CC := $(CROSS)gcc
 GUEST_ARCH := -march=rv64imac_zicsr_zifencei -mabi=lp64 -mcmodel=medany -mno-relax
 GUEST_CFLAGS := -std=gnu11 -O2 -g $(GUEST_ARCH) -I. -ffreestanding -fno-pie -fno-stack-protector \
 	-fno-strict-aliasing -fno-tree-loop-distribute-patterns -fno-jump-tables \
-	-fno-asynchronous-unwind-tables -Wall -Wextra -Wconversion -Wshadow -Wmissing-prototypes \
-	-Wswitch-enum -Werror -MMD -MP
+	-fno-asynchronous-unwind-tables $(WARN) -MMD -MP
 GUEST_LDFLAGS := -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,norelro \
 	-Wl,--no-warn-rwx-segments -T guests/lib/guest.ld
 

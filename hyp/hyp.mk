@@ -19,7 +19,6 @@ else
 LIBFDT := $(CACHE)/libfdt/libfdt.a
 LIBFDT_INCLUDE := $(CACHE)/libfdt/include
 endif
-HYP_WARN := -Wall -Wextra -Wconversion -Wshadow -Wmissing-prototypes -Wswitch-enum -Werror
 
 # Position-independent by -mcmodel=medany alone: every address is relative to pc, those in data are
 # relocated at start (hyp/boot/early.c). -fpie would go through a table that is not there yet.
@@ -32,7 +31,7 @@ HYP_ARCH := -march=rv64gc -mabi=lp64d -mcmodel=medany -mno-relax -msmall-data-li
 HYP_CFLAGS := -std=gnu11 -O2 -g $(HYP_ARCH) -I. -isystem $(LIBFDT_INCLUDE) -ffreestanding -fno-pie \
 	-fno-stack-protector -fno-strict-aliasing -fno-common \
 	-fno-tree-loop-distribute-patterns -fno-asynchronous-unwind-tables -fno-jump-tables \
-	$(HYP_WARN) -MMD -MP
+	$(WARN) -MMD -MP
 
 # The image has these first, in the order an exit goes through them: it touches fewer pages then, and
 # each one costs it a TLB entry.

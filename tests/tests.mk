@@ -11,7 +11,7 @@ HOST_CC ?= gcc
 HOST_CPPFLAGS := -Itests/fake -I. -D_GNU_SOURCE -MMD -MP
 HOST_CFLAGS := -std=c11 -g -O1 -fno-omit-frame-pointer -fno-pie -pthread \
 	-fsanitize=address,undefined -fno-sanitize-recover=all \
-	-Wall -Wextra -Wconversion -Wshadow -Wmissing-prototypes -Wswitch-enum -Werror
+	$(WARN)
 # Where the hypervisor's map believes its image to be (hyp/mm/image.h).
 HOST_LDFLAGS := -no-pie -Wl,--defsym=image_start=0x40200000 \
 	-Wl,--defsym=image_text_end=0x40210000 -Wl,--defsym=image_const_end=0x40218000 \

@@ -59,7 +59,6 @@ struct blk {
 	struct lock lock;
 	struct virtio virtio;
 	bool is_dead;
-	unsigned hart; /* index of the one that is interrupted */
 	struct blk_facts facts;
 	struct blk_claim *claims;
 	unsigned claimed; /* requests */
@@ -265,14 +264,7 @@ void blk_give_up(struct blk *b)
 
 void blk_follow(struct blk *b, const struct hart *h)
 {
-	unsigned before;
-
-	lock_take(&b->lock);
-	before = b->hart;
-	b->hart = h->index;
-	if (before != b->hart)
-		plic_host_move(b->virtio.irq, before, b->hart);
-	lock_release(&b->lock);
+	plic_host_move(b->virtio.irq, h->index);
 }
 
 struct blk *blk_interrupt(unsigned source)
@@ -435,7 +427,6 @@ void blk_init(void)
 		}
 		virtio_ready(&b->virtio);
 		ask(b);
-		b->hart = this_hart()->index;
 		plic_host_enable(b->virtio.irq);
 		disks_n++;
 	}

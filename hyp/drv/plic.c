@@ -60,14 +60,19 @@ void plic_host_enable(unsigned source)
 }
 
 /* Enabled for both for a moment: whoever comes second finds nothing to claim. */
-void plic_host_move(unsigned source, unsigned from, unsigned to)
+void plic_host_move(unsigned source, unsigned to)
 {
+	unsigned from;
+
 	if (!host.plic.v || source >= SOURCES)
 		return;
-	io_write32(reg(THRESHOLD(host.plic_context[to])), 0);
 	lock_take(&enable_lock);
-	set_home(source, to);
-	set_enable(host.plic_context[from], source, false);
+	from = home[source];
+	if (from != to) {
+		io_write32(reg(THRESHOLD(host.plic_context[to])), 0);
+		set_home(source, to);
+		set_enable(host.plic_context[from], source, false);
+	}
 	lock_release(&enable_lock);
 }
 

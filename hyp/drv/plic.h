@@ -8,9 +8,9 @@
 /* Priority and enable for @source towards this hart; threshold 0. Does nothing without a PLIC. */
 void plic_host_enable(unsigned source);
 
-/* Of harts of these indices: @source, which is enabled for the one, is for the other from now on. It
- * may come to both once more. */
-void plic_host_move(unsigned source, unsigned from, unsigned to);
+/* @source, which is enabled, is for the hart of index @to from now on. It may come once more to the one
+ * that it was for. */
+void plic_host_move(unsigned source, unsigned to);
 
 /* Claim the pending source of this hart's context, 0 if none; complete it when served. */
 unsigned plic_host_claim(void);

@@ -229,7 +229,7 @@ static enum err make(const struct vm_config *config, unsigned slot, struct vm **
 	vm->way = way_choose(&config->choices, host.isa);
 	if (!vm->way)
 		e = vm_refuse(vm, ERR_UNSUPPORTED,
-			   "backend=hext: no H-extension; auto and depriv do without");
+			      "backend=hext: no H-extension; auto and depriv do without");
 	else if (!extensions_mask(config->sbi_mask, config->sbi_mask_bytes, &vm->sbi_masked))
 		e = vm_refuse(vm, ERR_FORMAT, "sbi-mask");
 	if (!e) {

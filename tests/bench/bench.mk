@@ -7,7 +7,6 @@
 # `make bench BENCHFLAGS="--sides depriv --profile syscall"`.
 
 CROSS ?= riscv64-linux-gnu-
-BENCH_WARN := -Wall -Wextra -Wconversion -Wshadow -Wmissing-prototypes -Wswitch-enum -Werror
 BENCH_FILES := build/bench/micro.bin build/bench/many.elf build/bench/linux.cpio \
 	build/bench/devices.cpio build/bench/count-1.so build/bench/count-4.so
 
@@ -29,7 +28,7 @@ build/bench/devices-root-init: tests/bench/devices.c
 build/bench/%-init: tests/bench/mark.h
 	@mkdir -p $(@D)
 	@echo "  LD $@"
-	@$(CROSS)gcc -static -O2 -std=gnu11 $(BENCH_WARN) -I. $(filter %.c,$^) -o $@
+	@$(LINUX_CC) -I. $(filter %.c,$^) -o $@
 
 # A RAM disk holds one program, and what mounts need; it is the same on every machine.
 build/bench/linux.cpio build/bench/devices-root.cpio: build/bench/%.cpio: build/bench/%-init
@@ -46,7 +45,7 @@ build/bench/devices.cpio: build/bench/devices-root.cpio $(LINUX_MODULES)
 build/bench/count-%.so: tests/bench/count.c
 	@mkdir -p $(@D)
 	@echo "  MK $@"
-	@gcc -shared -fPIC -fvisibility=hidden -O2 -std=c11 $(BENCH_WARN) -DAPI=$* $< -o $@
+	@gcc -shared -fPIC -fvisibility=hidden -O2 -std=c11 $(WARN) -DAPI=$* $< -o $@
 
 .PHONY: bench bench-files
 bench-files: $(BENCH_FILES)

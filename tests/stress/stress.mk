@@ -2,12 +2,10 @@
 #
 # STRESSFLAGS goes to the driver: `make stress STRESSFLAGS="--seconds 600 lazy trap"`.
 
-STRESS_WARN := -Wall -Wextra -Wconversion -Wshadow -Wmissing-prototypes -Wswitch-enum -Werror
-
 build/stress/init: tests/stress/init.c
 	@mkdir -p $(@D)
 	@echo "  LD $@"
-	@$(CROSS)gcc -static -pthread -O2 -std=gnu11 -D_GNU_SOURCE $(STRESS_WARN) $< -o $@
+	@$(LINUX_CC) -pthread -D_GNU_SOURCE $< -o $@
 
 # The RAM disk holds one file, and the console that the kernel opens for it.
 build/stress/linux.cpio: build/stress/init

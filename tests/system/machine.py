@@ -60,6 +60,14 @@ def suite(name):
     return BUILD / f"tests/guest/{name}.elf"
 
 
+def with_file(initrd, file, to):
+    """@to, the RAM disk @initrd with @file behind it, in its root: Linux unpacks both."""
+    packed = subprocess.run(["cpio", "--quiet", "-o", "-H", "newc"], cwd=file.parent,
+                            input=f"{file.name}\n".encode(), capture_output=True, check=True)
+    to.write_bytes(initrd.read_bytes() + packed.stdout)
+    return to
+
+
 def guest_output(out):
     """A console without what firmware and Gnomon say."""
     out = re.split(r"Boot HART MEDELEG *: .*\n", out)[-1]

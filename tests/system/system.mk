@@ -21,7 +21,7 @@ DISK_LOAD = build/tests/system/disk-load
 $(DISK_LOAD): tests/system/disk-load.c
 	@mkdir -p $(@D)
 	@echo "  LD $@"
-	@$(CROSS)gcc -static -O2 -std=gnu11 $(BENCH_WARN) $< -o $@
+	@$(LINUX_CC) $< -o $@
 
 .PHONY: test test-built test-system test-explore test-debian churn
 test: setup-test

@@ -6,12 +6,11 @@ Read next: tests/guest/balloon.c, hyp/g-stage/discard.c.
 """
 
 import re
-import subprocess
 
 import pytest
 from house import Machine, guest
 from machine import (BACKENDS, BAD_FILE, HEXT, IMAGE, NO_H, POLICIES, assert_one_line, launch,
-                     suite)
+                     suite, with_file)
 from test_guests import all_pass, as_bare
 
 ON = ("--balloon", "on")
@@ -77,11 +76,7 @@ exit 0
 def make_told(tmp_path, initrd):
     """The Linux guest's RAM disk and its modules with SESSION behind them: Linux unpacks all."""
     (tmp_path / "session").write_text(SESSION)
-    session = subprocess.run(["cpio", "--quiet", "-o", "-H", "newc"], input=b"session\n",
-                             cwd=tmp_path, capture_output=True, check=True).stdout
-    path = tmp_path / "told.cpio"
-    path.write_bytes(initrd.read_bytes() + session)
-    return path
+    return with_file(initrd, tmp_path / "session", tmp_path / "told.cpio")
 
 
 class Linux:

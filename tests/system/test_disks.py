@@ -14,7 +14,7 @@ import zlib
 
 import pytest
 from machine import (BACKENDS, BAD_FILE, BAD_OPTION, BUILD, HEXT, IMAGE, NO_H, POLICIES, Linux,
-                     assert_one_line, launch, suite)
+                     assert_one_line, launch, suite, with_file)
 from house import Machine, Refused, bad
 from test_guests import all_pass
 from test_virtio import DISK_BYTES, PATTERN, describe
@@ -243,11 +243,9 @@ def test_load(tmp_path, initrd, backend):
     path = tmp_path / "disk.img"
     beyond = random.Random(3).randbytes(1 << 20)
     path.write_bytes(bytes(LOADED) + beyond)
-    program = subprocess.run(["cpio", "--quiet", "-o", "-H", "newc"], input=b"disk-load\n",
-                             cwd=BUILD / "tests/system", capture_output=True, check=True).stdout
-    (tmp_path / "load.cpio").write_bytes(initrd.read_bytes() + program)
-    with Linux("--initrd", tmp_path / "load.cpio", "--disk", f"{path},host", "--memory", "512M",
-               *backend, limit=120) as guest:
+    initrd = with_file(initrd, BUILD / "tests/system/disk-load", tmp_path / "load.cpio")
+    with Linux("--initrd", initrd, "--disk", f"{path},host", "--memory", "512M", *backend,
+               limit=120) as guest:
         guest.boot()
         guest.ask(INSMOD)
         assert guest.ask("./disk-load /dev/vda 24 10") == "24 workers, 0 failed"

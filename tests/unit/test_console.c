@@ -235,7 +235,7 @@ static void test_plic(void **state)
 	assert_int_equal(plic_words[0x205004 / 4], 42);
 	assert_int_equal(completed, 1);
 	host.plic_context[1] = 3;
-	plic_host_move(42, 2, 1); /* after it was claimed again */
+	plic_host_move(42, 1); /* after it was claimed again */
 	plic_host_complete(42);
 	assert_int_equal(plic_words[0x205004 / 4], 42);
 	assert_int_equal(completed, 2);

@@ -386,7 +386,6 @@ static void test_what_the_device_says_is_checked(void **state)
 	interrupt();
 }
 
-/* Chains of several parts, in and out in any order. */
 /* It is said, and ports are what they were. */
 static void test_broken(void **state)
 {
@@ -405,6 +404,7 @@ static void test_broken(void **state)
 	assert_ptr_equal(serial_find("x"), s);
 }
 
+/* Chains of several parts, in and out in any order. */
 static void test_chains(void **state)
 {
 	struct virtq *q = &device.port[1].tx;
